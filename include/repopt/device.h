@@ -1,0 +1,89 @@
+/* device.h - where a graph runs: devices and the programs they run.
+ *
+ * A device turns a graph into a program once: memory is planned and allocated, kernels chosen. A
+ * step then is one call without allocation.
+ *
+ *     rep_device *device = NULL;
+ *     rep_program *train = NULL;
+ *     REP_TRY(rep_device_open(&device, "auto", 2));
+ *     REP_TRY(rep_program_create(&train, device, graph, NULL, NULL));
+ *     REP_TRY(rep_program_write(train, x, batch, bytes));
+ *     REP_TRY(rep_program_run(train, REP_FORWARD, REP_UPDATE));
+ */
+#ifndef REPOPT_DEVICE_H
+#define REPOPT_DEVICE_H
+
+#include "repopt/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rep_device rep_device;
+typedef struct rep_program rep_program;
+
+/* Opens a device. `name`: "auto", "cpu", or "cpu:<set>" with an instruction set of rep_device_list
+ * ("cpu:avx2", "cpu:float64" the double precision reference). threads <= 0 takes every core of the
+ * machine. Errors: REP_ERR_DEVICE names what there is instead. */
+REP_NODISCARD rep_status rep_device_open(rep_device **out, const char *name, int threads);
+void rep_device_close(rep_device *device);
+
+typedef struct rep_device_info {
+    char name[64];        /* what rep_device_open takes, "cpu:avx512" */
+    char description[160];
+    size_t real_bytes;    /* of one REP_F32 element on this device: 4, or 8 for the reference */
+    int threads;
+    bool is_default;      /* `auto` takes it */
+    bool is_usable;       /* this machine can run it */
+} rep_device_info;
+
+/* Every device this build knows: fills info[0..capacity) and returns how many there are. */
+size_t rep_device_list(rep_device_info *info, size_t capacity);
+void rep_device_describe(const rep_device *device, rep_device_info *info);
+
+/* Makes a program of a checked graph. State tensors of `state_of` (a program of the same device, or
+ * NULL) with the same names are shared instead of allocated; `prefix` ("ema." or NULL) goes before
+ * the names looked up there, and every state tensor must then be found. The graph is borrowed and
+ * must outlive the program; so must `state_of`. State starts as zeros. */
+REP_NODISCARD rep_status rep_program_create(rep_program **out, rep_device *device,
+                                            const rep_graph *graph, rep_program *state_of,
+                                            const char *prefix);
+void rep_program_destroy(rep_program *program);
+
+/* Runs the nodes of phases first .. last and waits for them. */
+REP_NODISCARD rep_status rep_program_run(rep_program *program, rep_phase first, rep_phase last);
+
+/* Copies a tensor in or out, in storage order (n, h, w, c), as float or int32_t; `count` elements
+ * must be the tensor's. The float64 device converts. Any state or io tensor, and any work tensor
+ * whose memory no later node reuses. */
+REP_NODISCARD rep_status rep_program_write(rep_program *program, rep_id tensor, const void *data,
+                                           size_t count);
+REP_NODISCARD rep_status rep_program_read(rep_program *program, rep_id tensor, void *data,
+                                          size_t count);
+/* As rep_program_read / _write for REP_F32 tensors, in double precision. */
+REP_NODISCARD rep_status rep_program_read_f64(rep_program *program, rep_id tensor, double *data,
+                                              size_t count);
+REP_NODISCARD rep_status rep_program_write_f64(rep_program *program, rep_id tensor,
+                                               const double *data, size_t count);
+
+/* Milliseconds each phase of the last runs took; phases not run keep their last figure. */
+void rep_program_times(const rep_program *program, double ms[REP_PHASE_COUNT]);
+
+typedef struct rep_program_memory {
+    size_t state_bytes, work_bytes, io_bytes, scratch_bytes;
+    size_t unplanned_work_bytes; /* what work would take without reuse */
+} rep_program_memory;
+void rep_program_memory_get(const rep_program *program, rep_program_memory *out);
+
+/* Runs forward and backward again, node by node, and finds the first node that writes a value that
+ * is not finite. Sets *tensor to that output's id, or to 0 when there is none. */
+REP_NODISCARD rep_status rep_program_find_nonfinite(rep_program *program, rep_id *tensor);
+
+/* Times each node of one run: calls visit(ctx, node index, op name, output tensor, milliseconds). */
+typedef void (*rep_node_visit)(void *ctx, uint32_t node, const char *op, rep_id tensor, double ms);
+REP_NODISCARD rep_status rep_program_profile(rep_program *program, rep_node_visit visit, void *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

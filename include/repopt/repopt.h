@@ -1,0 +1,15 @@
+/* repopt.h - everything public in one include. */
+#ifndef REPOPT_REPOPT_H
+#define REPOPT_REPOPT_H
+
+#include "repopt/config.h"
+#include "repopt/data.h"
+#include "repopt/device.h"
+#include "repopt/graph.h"
+#include "repopt/log.h"
+#include "repopt/model.h"
+#include "repopt/status.h"
+#include "repopt/train.h"
+#include "repopt/version.h"
+
+#endif

@@ -1,0 +1,79 @@
+/* train.h - the step loop, checkpoints, evaluation.
+ *
+ *     rep_train_options options = {.config = config, .on_progress = draw, .context = &bar};
+ *     rep_train_result result;
+ *     REP_TRY(rep_train(&result, &options));
+ */
+#ifndef REPOPT_TRAIN_H
+#define REPOPT_TRAIN_H
+
+#include "repopt/data.h"
+#include "repopt/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a progress display needs, once per step and evaluation. */
+typedef struct rep_progress {
+    uint64_t iteration, max_iteration, epoch, max_epoch;
+    double loss, lr, grad_norm, images_per_s, step_ms, eta_s, memory_mib;
+    double accuracy;      /* top-1 in [0, 1] of the last evaluation, -1 before one */
+    bool is_evaluation;   /* this call reports an evaluation */
+} rep_progress;
+
+typedef struct rep_train_options {
+    const rep_config *config;
+    const char *device;   /* as rep_device_open; NULL: "auto" */
+    int threads;          /* <= 0: all */
+    bool is_forced_reinit;
+    void (*on_progress)(void *context, const rep_progress *progress);
+    void *context;
+    const volatile int *stop; /* becomes non-zero on SIGINT/SIGTERM: save and leave */
+} rep_train_options;
+
+typedef struct rep_train_result {
+    uint64_t iterations;
+    double last_loss;          /* mean training loss of the last epoch */
+    double accuracy;           /* top-1 in [0, 1] at the end, -1 without a test split */
+    double step_ms;            /* median */
+    double peak_memory_mib;    /* planned regions and scratch of the training program */
+    size_t param_count;
+    char checkpoint[512];      /* path of the final checkpoint */
+} rep_train_result;
+
+/* Trains as the config says (OUTPUT_DIR gets checkpoints, metrics.csv, TensorBoard events). */
+REP_NODISCARD rep_status rep_train(rep_train_result *out, const rep_train_options *options);
+
+typedef struct rep_eval_result {
+    double top1, top5, loss;
+    size_t count;
+} rep_eval_result;
+/* Evaluates MODEL.WEIGHT on the test split. */
+REP_NODISCARD rep_status rep_evaluate(rep_eval_result *out, const rep_train_options *options);
+
+/* Learning rate of training iteration `iteration` (0 first) of `total`, `per_epoch` batches. */
+REP_NODISCARD rep_status rep_schedule_lr(double *out, const rep_values *values, uint64_t iteration,
+                                         uint64_t total, uint64_t per_epoch);
+
+/* ---- proof of the method ------------------------------------------------------------------ */
+
+typedef struct rep_verify_row {
+    char name[96];           /* "triple k3 SGD nesterov decay" */
+    const char *device;      /* "cpu:avx512", "cpu:float64" */
+    double max_difference;   /* largest |target - folded CSLA| over all kernels and steps, relative
+                                to the largest kernel entry */
+    double bound;
+    bool is_expected_equal;  /* false: a control that must differ */
+    bool has_passed;
+} rep_verify_row;
+/* Trains CSLA + ordinary optimizer beside target + RepOptimizer and compares them after every step.
+ * visit is called per row; *all_passed tells the verdict. */
+REP_NODISCARD rep_status rep_verify(bool *all_passed, const char *device, int threads, int steps,
+                                    void (*visit)(void *context, const rep_verify_row *row),
+                                    void *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
