@@ -61,8 +61,8 @@ typedef enum rep_kind {
 typedef enum rep_phase { REP_FORWARD, REP_BACKWARD, REP_UPDATE, REP_PHASE_COUNT } rep_phase;
 
 /* Parameter blocks (structs rep_<op>_params) and the ops (REP_OP_CONV2D, ...): see ops.def. */
-typedef uint32_t uint_; /* keeps `uint` of ops.def away from other headers' typedefs */
-#define uint uint_
+typedef uint32_t rep_uint; /* `uint` of ops.def, which C libraries may define differently */
+#define uint rep_uint
 #define REP_BLOCK(name) typedef struct name {
 #define REP_BLOCK_END(name) } name;
 #include "repopt/ops.def"
