@@ -1,0 +1,59 @@
+/* cli.h - what the commands of the program share: the table, option words, errors, progress.
+ *
+ * A command gets argv[0] = its own name and returns the exit code. It takes the options it knows
+ * out of the words, then the configuration, which consumes what is left:
+ *
+ *     cli_words words = cli_words_of(argc, argv);
+ *     const char *device = NULL;
+ *     if (cli_take_help(&words, help_text)) { return 0; }
+ *     if (cli_take_value(&words, "--device", &device) != REP_OK) { return cli_fail(); }
+ *     if (cli_take_config(&words, &config) != REP_OK) { return cli_fail(); }
+ */
+#ifndef REP_CLI_CLI_H
+#define REP_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "repopt/config.h"
+#include "repopt/log.h"
+#include "repopt/status.h"
+
+/* ---- the table --------------------------------------------------------------------------------
+ */
+#define REP_COMMAND(name, summary) int cmd_##name(int argc, char **argv);
+#include "cli/commands.def"
+#undef REP_COMMAND
+
+/* ---- option words ------------------------------------------------------------------------------
+ */
+typedef struct cli_words {
+    int count;
+    char **items; /* the caller's argv; taken words are removed from it */
+} cli_words;
+
+/* The words behind the command's name. */
+cli_words cli_words_of(int argc, char **argv);
+/* Prints `text` and returns true when --help or -h is among the words. */
+bool cli_take_help(cli_words *words, const char *text);
+/* Removes a flag such as "--json" and tells whether it was there. */
+bool cli_take_flag(cli_words *words, const char *name);
+/* Removes `--name VALUE` or `--name=VALUE`; *out stays as it is when the option is absent. Called
+ * again it gives the next occurrence. */
+REP_NODISCARD rep_status cli_take_value(cli_words *words, const char *name, const char **out);
+REP_NODISCARD rep_status cli_take_int(cli_words *words, const char *name, int64_t low, int64_t high,
+                                      int64_t *out);
+/* Removes --config-file FILE and reads all remaining words as KEY VALUE or KEY=VALUE. The caller
+ * destroys *out. */
+REP_NODISCARD rep_status cli_take_config(cli_words *words, rep_config **out);
+/* REP_ERR_ARGUMENT when a word is left over; call last where no config is taken. */
+REP_NODISCARD rep_status cli_no_more(const cli_words *words);
+
+/* ---- messages ----------------------------------------------------------------------------------
+ */
+/* Prints the last error as one line and returns its exit code. */
+int cli_fail(void);
+/* The nearest of `count` names to `word`, or NULL when none is near. */
+const char *cli_nearest(const char *word, const char *const *names, size_t count);
+
+#endif
