@@ -174,6 +174,9 @@ rep_id rep_graph_gradient(const rep_graph *graph, rep_id tensor);
 /* Asks for the gradient of a tensor that is no parameter; call before rep_graph_backward. */
 void rep_graph_want_gradient(rep_graph *graph, rep_id tensor);
 
+/* Keeps a work tensor's memory to itself until the end of the step, so that the host can read it. */
+void rep_graph_keep(rep_graph *graph, rep_id tensor);
+
 /* Looks a state or io tensor up by name; 0 when there is none. */
 rep_id rep_graph_find(const rep_graph *graph, const char *name);
 rep_shape rep_graph_shape(const rep_graph *graph, rep_id tensor);
