@@ -12,10 +12,11 @@
 
 #include "base/base.h"
 
-enum { SPINS = 20000 };
+enum { SPINS = 4000 }; /* about a tenth of a millisecond of pauses */
 
 struct rep_pool {
     int count; /* workers, the caller included */
+    int spins; /* 0 when there are more workers than cores: spinning would hold the others up */
     pthread_t *threads;
     rep_pool_fn fn;
     void *context;
@@ -47,7 +48,7 @@ void rep_pool_sync(rep_pool *pool) {
         return;
     }
     for (int spins = 0; atomic_load(&pool->barrier) == round; spins++) {
-        if (spins < SPINS) {
+        if (spins < pool->spins) {
             relax();
         } else {
             sched_yield();
@@ -57,7 +58,7 @@ void rep_pool_sync(rep_pool *pool) {
 
 /* Waits for a job other than `seen`; false when the pool closes. */
 static bool wait_job(rep_pool *pool, unsigned seen) {
-    for (int spins = 0; spins < SPINS; spins++) {
+    for (int spins = 0; spins < pool->spins; spins++) {
         if (atomic_load(&pool->job) != seen) { return !atomic_load(&pool->is_closing); }
         relax();
     }
@@ -108,13 +109,15 @@ static int core_count(void) {
 }
 
 rep_status rep_pool_create(rep_pool **out, int threads) {
-    const int count = threads > 0 ? threads : core_count();
+    const int cores = core_count();
+    const int count = threads > 0 ? threads : cores;
     if (count > 1024) {
         return rep_fail(REP_ERR_ARGUMENT, "%d threads asked for, at most 1024 can be used", count);
     }
     rep_pool *pool = calloc(1, sizeof *pool);
     if (!pool) { return rep_fail(REP_ERR_MEMORY, "thread pool: out of memory"); }
     pool->count = 1;
+    pool->spins = count <= cores ? SPINS : 0;
     pool->threads = calloc((size_t)count, sizeof *pool->threads);
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
@@ -122,14 +125,13 @@ rep_status rep_pool_create(rep_pool **out, int threads) {
         rep_pool_destroy(pool);
         return rep_fail(REP_ERR_MEMORY, "thread pool: out of memory");
     }
-    const int wanted = count;
-    for (int i = 1; i < wanted; i++) {
+    for (int i = 1; i < count; i++) {
         struct worker_start *start = malloc(sizeof *start);
         if (start) { *start = (struct worker_start){pool, i}; }
         if (!start || pthread_create(&pool->threads[i], NULL, worker_main, start) != 0) {
             free(start);
             rep_pool_destroy(pool);
-            return rep_fail(REP_ERR_MEMORY, "thread %d of %d cannot be started", i + 1, wanted);
+            return rep_fail(REP_ERR_MEMORY, "thread %d of %d cannot be started", i + 1, count);
         }
         pool->count = i + 1;
     }
