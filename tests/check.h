@@ -1,0 +1,41 @@
+/* check.h - cmocka, and the two checks every test program needs. */
+#ifndef REP_TESTS_CHECK_H
+#define REP_TESTS_CHECK_H
+
+/* cmocka.h needs the four before it. */
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <string.h>
+
+#include "repopt/status.h"
+
+/* The expression succeeds; otherwise its sentence is shown. */
+#define CHECK_OK(expression)                                                                       \
+    do {                                                                                           \
+        const rep_status check_ = (expression);                                                    \
+        if (check_ != REP_OK) {                                                                    \
+            fail_msg("%s: %s: %s", #expression, rep_status_name(check_), rep_last_error());        \
+        }                                                                                          \
+    } while (0)
+
+/* The expression fails with `status`, in one line that contains `part`. */
+#define CHECK_FAILS(expression, status, part)                                                      \
+    do {                                                                                           \
+        const rep_status check_ = (expression);                                                    \
+        if (check_ != (status)) {                                                                  \
+            fail_msg("%s: got %s, wanted %s; %s", #expression, rep_status_name(check_),            \
+                     rep_status_name(status), check_ == REP_OK ? "" : rep_last_error());           \
+        }                                                                                          \
+        if (!strstr(rep_last_error(), (part)) || strchr(rep_last_error(), '\n')) {                 \
+            fail_msg("%s: wanted one line with '%s', got '%s'", #expression, (part),               \
+                     rep_last_error());                                                            \
+        }                                                                                          \
+    } while (0)
+
+#endif
