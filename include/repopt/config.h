@@ -1,6 +1,6 @@
 /* config.h - the effective settings of a run.
  *
- * Every key is one row of src/config/options.def: path, type, default, help. A config starts as the
+ * Every key is one row of repopt/options.def: path, type, default, help. A config starts as the
  * defaults; a YAML file (maskrcnn-benchmark style) and KEY VALUE overrides are merged into it.
  * Unknown keys and wrong types are errors that name file, line and the nearest known key.
  *
@@ -36,11 +36,12 @@ typedef struct rep_strings {
 } rep_strings;
 
 /* One field per row of options.def, named like the key in lower case with '_' for '.':
- * SOLVER.BASE_LR is solver_base_lr. */
+ * SOLVER.BASE_LR is solver_base_lr. The types differ in what they accept, see options.def. */
 typedef bool rep_option_bool;
-typedef int64_t rep_option_int;
-typedef double rep_option_float;
-typedef const char *rep_option_string;
+typedef int64_t rep_option_int, rep_option_natural, rep_option_count;
+typedef double rep_option_float, rep_option_nonnegative, rep_option_positive;
+typedef double rep_option_fraction, rep_option_below_one;
+typedef const char *rep_option_string, *rep_option_mode, *rep_option_choice;
 typedef rep_numbers rep_option_numbers;
 typedef rep_strings rep_option_strings;
 typedef struct rep_values {
