@@ -14,7 +14,7 @@ static rep_shape shape_of(const rep_graph *graph, rep_id tensor) {
 
 void rep_grad_act(rep_graph *graph, const rep_node *node, const rep_id *dy, const bool *need,
                   rep_id *dx) {
-    if (need[0]) { dx[0] = REP_APPEND(graph, ACT_GRAD, node->params, dy[0], node->in[0]); }
+    if (need[0]) { dx[0] = REP_APPEND(graph, ACT_GRAD, node->params, node->in[0], dy[0]); }
 }
 
 void rep_grad_add(rep_graph *graph, const rep_node *node, const rep_id *dy, const bool *need,
