@@ -10,6 +10,9 @@
 
 #include "graph/graph.h"
 
+/* For a function handed to a loop as a constant: the loop is then compiled with it inside. */
+#define REP_INLINE static inline __attribute__((always_inline))
+
 typedef struct rep_operand {
     void *data;      /* real* or int32_t*, 64-byte aligned unless it is a placed child; NULL: left out */
     rep_shape shape; /* logical dims; storage n, h, w, c */
