@@ -24,7 +24,7 @@ typedef struct rep_vgg_spec {
     int32_t in_channels, num_classes;
     int32_t stage0_width;
     int32_t widths[REP_MAX_STAGES];
-    int32_t num_blocks[REP_MAX_STAGES];
+    int32_t num_blocks[REP_MAX_STAGES];  /* 0: the net has no such stage */
     int32_t strides[REP_MAX_STAGES + 1]; /* stage0, stage1.. */
     int32_t kernel_size;                 /* 1, 3, 5 or 7 */
     rep_act act;                         /* RELU or RELU6 */
@@ -47,6 +47,10 @@ typedef struct rep_block {
 
 typedef struct rep_model rep_model;
 
+/* Fills widths, depths and strides of a named net, for 3 channels and 1000 classes: the paper's "B1",
+ * "B2", "L1", "L2" (ImageNet pictures), "small" and "tiny" (32 x 32 and smaller pictures).
+ * Error: REP_ERR_CONFIG lists the names. */
+REP_NODISCARD rep_status rep_vgg_preset(rep_vgg_spec *out, const char *name);
 /* Fills a spec from MODEL.* keys (presets, multipliers) for a data set of the given shape. */
 REP_NODISCARD rep_status rep_vgg_spec_from_config(rep_vgg_spec *out, const rep_values *values,
                                                   int32_t in_channels, int32_t num_classes);
@@ -65,7 +69,7 @@ typedef struct rep_model_io {
 const rep_model_io *rep_model_io_get(const rep_model *model);
 size_t rep_model_block_count(const rep_model *model);
 const rep_block *rep_model_block(const rep_model *model, size_t index);
-/* Trainable parameters, and how many of them a deployed plain net keeps. */
+/* Values in trainable parameters. */
 size_t rep_model_param_count(const rep_model *model, const rep_graph *graph);
 
 /* Draws the initial state into a program: PyTorch's defaults for convolution and linear, ones and
@@ -84,9 +88,14 @@ typedef struct rep_scale_row {
 } rep_scale_row;
 typedef struct rep_scales rep_scales;
 
-/* Reads the scales from a safetensors checkpoint (names <block>.scale_conv.weight, ...).
- * Errors: REP_ERR_DATA unreadable or without scales. */
+/* Reads the scales from a safetensors checkpoint: <block>.scale_conv.weight, .scale_1x1.weight and,
+ * for a triple, .scale_identity.weight; a target net's checkpoint carries them below "scales.".
+ * Rows are in natural order of their names, which is network order for RepOpt-VGG.
+ * Errors: REP_ERR_IO unreadable; REP_ERR_DATA damaged, without scales, or scales not finite. */
 REP_NODISCARD rep_status rep_scales_load(rep_scales **out, const char *path);
+/* The present scales of a program whose net has scaled branches (hyper_search, csla). */
+REP_NODISCARD rep_status rep_scales_read(rep_scales **out, const rep_model *model,
+                                         rep_program *program);
 void rep_scales_destroy(rep_scales *scales);
 size_t rep_scales_count(const rep_scales *scales);
 const rep_scale_row *rep_scales_row(const rep_scales *scales, size_t index);
@@ -102,6 +111,27 @@ REP_NODISCARD rep_status rep_model_reinit(const rep_model *model, const rep_grap
                                           rep_program *program, const rep_scale_row *const *rows,
                                           bool use_identity_scales, bool is_forced, uint64_t seed);
 
+/* Writes the rows into the branches of a net that has them (csla): s, t and u. */
+REP_NODISCARD rep_status rep_model_set_scales(const rep_model *model, rep_program *program,
+                                              const rep_scale_row *const *rows);
+
+/* Mean, standard deviation (over all), extremes and negatives of one vector of scales. */
+typedef struct rep_scale_stats {
+    double mean, std, min, max;
+    int32_t negative_count;
+} rep_scale_stats;
+void rep_scale_stats_get(rep_scale_stats *out, const float *values, int32_t count);
+/* The largest distance of any scale from what the model starts it at. Below 0.05 a search has found
+ * little: the caller warns. */
+double rep_scales_moved(const rep_model *model, const rep_scale_row *const *rows);
+
+/* The multiplier as a dense kernel, for pictures and tests: out is stored c_out, kh, kw, c_in and
+ * `shape` is its logical shape. SQUARE is SGD's mask (s^2 + t^2 + 1), SIGNED and ABS are AdamW's
+ * published (s + t + 1) and corrected (|s| + |t| + 1) forms. A constant identity adds no 1. */
+typedef enum rep_mask_kind { REP_MASK_SQUARE, REP_MASK_SIGNED, REP_MASK_ABS } rep_mask_kind;
+void rep_scales_mask(float *out, const rep_scale_row *row, rep_shape shape, rep_mask_kind kind,
+                     bool is_identity_constant);
+
 /* ---- optimizer ---------------------------------------------------------------------------- */
 
 typedef struct rep_optimizer_spec {
@@ -113,12 +143,20 @@ typedef struct rep_optimizer_spec {
     bool clip_is_plain;    /* unmasked norm (breaks the equality; the linter says so) */
     float ema_decay;       /* 0: no average */
     bool accumulates;      /* adds the gradient sum block */
+    bool is_identity_constant; /* the twin CSLA net's identity is no parameter: no + 1 in the mask */
 } rep_optimizer_spec;
 
 typedef struct rep_optimizer rep_optimizer;
 
 /* Appends clipping, update and EMA after rep_graph_backward. `rows` (NULL: ordinary optimizer) are
- * the scales of the model's blocks, whose kernels then get masked gradients. */
+ * the scales of the model's blocks, whose kernels then get masked gradients.
+ *
+ * State is laid out as blocks whose children keep their names: "model" holds the parameters, then
+ * buffers and constants; "optimizer.momentum" or "optimizer.exp_avg" and "optimizer.exp_avg_sq",
+ * "optimizer.accumulated" and "ema" hold "<block>.<parameter>" at the same offsets; "scales" holds
+ * "scales.<net's block>.scale_conv.weight" and so on. Summing up gradients and measuring their norm
+ * belong to REP_BACKWARD: a step whose norm is not finite can be refused before REP_UPDATE.
+ * Errors: REP_ERR_CONFIG for settings no optimizer has (Nesterov without momentum ...). */
 REP_NODISCARD rep_status rep_optimizer_append(rep_optimizer **out, rep_graph *graph,
                                               const rep_model *model,
                                               const rep_optimizer_spec *spec,
@@ -126,11 +164,20 @@ REP_NODISCARD rep_status rep_optimizer_append(rep_optimizer **out, rep_graph *gr
 void rep_optimizer_destroy(rep_optimizer *optimizer);
 /* Writes the constants (segments, scales) into a program of the graph; call once after creating it. */
 REP_NODISCARD rep_status rep_optimizer_upload(const rep_optimizer *optimizer, rep_program *program);
+/* Starts from the program's present net: moments and sums are zero, the average is the net. */
+REP_NODISCARD rep_status rep_optimizer_reset(const rep_optimizer *optimizer, rep_program *program);
 rep_id rep_optimizer_norm(const rep_optimizer *optimizer); /* {1,2,1,1}: clip factor, gradient norm */
 
 /* One line per trainable tensor: name, shape, group, decay, lr factor, mask (--explain-params).
  * *out is malloc'd. */
 REP_NODISCARD rep_status rep_optimizer_explain(const rep_optimizer *optimizer, char **out);
+
+/* ---- linter ------------------------------------------------------------------------------- */
+
+/* Calls on_finding with one sentence per setting that would break the equality of target +
+ * RepOptimizer and CSLA + ordinary optimizer, or that this mode does not read. Returns how many. */
+size_t rep_lint(const rep_values *values, rep_mode mode,
+                void (*on_finding)(void *context, const char *text), void *context);
 
 #ifdef __cplusplus
 }
