@@ -47,8 +47,8 @@ typedef struct rep_block {
 
 typedef struct rep_model rep_model;
 
-/* Fills widths, depths and strides of a named net, for 3 channels and 1000 classes: the paper's "B1",
- * "B2", "L1", "L2" (ImageNet pictures), "small" and "tiny" (32 x 32 and smaller pictures).
+/* Fills widths, depths and strides of a named net, for 3 channels and 1000 classes: the paper's
+ * "B1", "B2", "L1", "L2" (ImageNet pictures), "small" and "tiny" (32 x 32 and smaller pictures).
  * Error: REP_ERR_CONFIG lists the names. */
 REP_NODISCARD rep_status rep_vgg_preset(rep_vgg_spec *out, const char *name);
 /* Fills a spec from MODEL.* keys (presets, multipliers) for a data set of the given shape. */
@@ -143,7 +143,7 @@ typedef struct rep_optimizer_spec {
     bool clip_is_plain;    /* unmasked norm (breaks the equality; the linter says so) */
     float ema_decay;       /* 0: no average */
     bool accumulates;      /* adds the gradient sum block */
-    bool is_identity_constant; /* the twin CSLA net's identity is no parameter: no + 1 in the mask */
+    bool is_identity_constant; /* the CSLA twin's identity is no parameter: no + 1 in the mask */
 } rep_optimizer_spec;
 
 typedef struct rep_optimizer rep_optimizer;
@@ -162,11 +162,12 @@ REP_NODISCARD rep_status rep_optimizer_append(rep_optimizer **out, rep_graph *gr
                                               const rep_optimizer_spec *spec,
                                               const rep_scale_row *const *rows);
 void rep_optimizer_destroy(rep_optimizer *optimizer);
-/* Writes the constants (segments, scales) into a program of the graph; call once after creating it. */
+/* Writes the constants (segments, scales) into a program of the graph; once after creating it. */
 REP_NODISCARD rep_status rep_optimizer_upload(const rep_optimizer *optimizer, rep_program *program);
 /* Starts from the program's present net: moments and sums are zero, the average is the net. */
 REP_NODISCARD rep_status rep_optimizer_reset(const rep_optimizer *optimizer, rep_program *program);
-rep_id rep_optimizer_norm(const rep_optimizer *optimizer); /* {1,2,1,1}: clip factor, gradient norm */
+/* The tensor {1,2,1,1} that holds the clip factor and the gradient's norm. */
+rep_id rep_optimizer_norm(const rep_optimizer *optimizer);
 
 /* One line per trainable tensor: name, shape, group, decay, lr factor, mask (--explain-params).
  * *out is malloc'd. */

@@ -67,8 +67,9 @@ typedef struct rep_verify_row {
     bool is_expected_equal;  /* false: a control that must differ */
     bool has_passed;
 } rep_verify_row;
-/* Trains CSLA + ordinary optimizer beside target + RepOptimizer and compares them after every step.
- * visit is called per row; *all_passed tells the verdict. */
+/* Trains CSLA + ordinary optimizer beside target + RepOptimizer and compares them after every step:
+ * on `device` (NULL: "auto") and then in double precision on "cpu:float64". visit (may be NULL) is
+ * called per block of each small net; *all_passed tells the verdict. steps: 10 or more. */
 REP_NODISCARD rep_status rep_verify(bool *all_passed, const char *device, int threads, int steps,
                                     void (*visit)(void *context, const rep_verify_row *row),
                                     void *context);

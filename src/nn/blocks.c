@@ -163,11 +163,21 @@ rep_id rep_nn_block(rep_graph *graph, const rep_block_spec *spec, rep_id x, rep_
     rep_graph_set_scope(graph, *spec->name ? spec->name : NULL);
     rep_id y = 0;
     switch (spec->kind) {
-    case REP_BLOCK_REAL_VGG: y = real_vgg(&b); break;
-    case REP_BLOCK_LINEAR_ADD: y = linear_add(&b, false); break;
-    case REP_BLOCK_CSLA: y = linear_add(&b, true); break;
-    case REP_BLOCK_REP_VGG: y = rep_vgg(&b); break;
-    case REP_BLOCK_QAREP_VGG: y = qarep_vgg(&b); break;
+    case REP_BLOCK_REAL_VGG:
+        y = real_vgg(&b);
+        break;
+    case REP_BLOCK_LINEAR_ADD:
+        y = linear_add(&b, false);
+        break;
+    case REP_BLOCK_CSLA:
+        y = linear_add(&b, true);
+        break;
+    case REP_BLOCK_REP_VGG:
+        y = rep_vgg(&b);
+        break;
+    case REP_BLOCK_QAREP_VGG:
+        y = qarep_vgg(&b);
+        break;
     }
     b.block.bn_weight = first_bn(&b);
     if (spec->has_se) {

@@ -18,8 +18,9 @@ REP_PRINTF(2, 3) static void add(struct text *text, const char *format, ...) {
     va_start(args, format);
     const int length = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    const size_t count = length < 0 ? 0 : (size_t)length < sizeof line ? (size_t)length
-                                                                       : sizeof line - 1;
+    const size_t count = length < 0                     ? 0
+                         : (size_t)length < sizeof line ? (size_t)length
+                                                        : sizeof line - 1;
     if (text->length + count + 1 > text->capacity) {
         const size_t capacity = 2 * (text->length + count + 1);
         char *larger = realloc(text->bytes, capacity);
@@ -53,8 +54,8 @@ static const char *mask_text(const rep_optimizer *o, const rep_segment *segment)
         {"s", "s + t centre", "s + 1 diagonal", "s + t centre + 1 diagonal"},
         {"|s|", "|s| + |t| centre", "|s| + 1 diagonal", "|s| + |t| centre + 1 diagonal"}};
     if (!(segment->flags & REP_SEGMENT_MASKED)) { return "-"; }
-    const int terms = (segment->point != REP_NO_SCALES ? 1 : 0) +
-                      (segment->flags & REP_SEGMENT_IDENTITY ? 2 : 0);
+    const int terms =
+        (segment->point != REP_NO_SCALES ? 1 : 0) + (segment->flags & REP_SEGMENT_IDENTITY ? 2 : 0);
     if (!o->spec.is_adamw) { return texts[0][terms]; }
     return o->spec.adamw.mask == 0 ? "the branches' own steps" : texts[o->spec.adamw.mask][terms];
 }

@@ -24,7 +24,8 @@ struct fuse {
 static rep_status read_tensor(const struct fuse *f, const char *suffix, size_t count,
                               double **out) {
     char name[REP_NAME_BYTES];
-    const rep_id id = rep_nn_name(name, f->block->name, suffix) ? rep_graph_find(f->graph, name) : 0;
+    const rep_id id =
+        rep_nn_name(name, f->block->name, suffix) ? rep_graph_find(f->graph, name) : 0;
     double *values = malloc((count ? count : 1) * sizeof *values);
     if (!values) { return rep_fail(REP_ERR_MEMORY, "fusing %s: out of memory", f->block->name); }
     const rep_status status =
@@ -84,9 +85,9 @@ static rep_status merge_branches(const struct fuse *f, double *weight) {
     const size_t channels = (size_t)f->shape.n, points = channels * (size_t)f->shape.c;
     float *scales = malloc(2 * channels * sizeof *scales);
     double *w1 = malloc((points + channels) * sizeof *w1), *u = w1 ? w1 + points : NULL;
-    rep_status status = scales && w1 ? REP_OK
-                                     : rep_fail(REP_ERR_MEMORY, "fusing %s: out of memory",
-                                                f->block->name);
+    rep_status status = scales && w1
+                            ? REP_OK
+                            : rep_fail(REP_ERR_MEMORY, "fusing %s: out of memory", f->block->name);
     if (status == REP_OK) { status = read_scales(f, f->block->s, scales); }
     if (status == REP_OK) { status = read_scales(f, f->block->t, scales + channels); }
     if (status == REP_OK) {
@@ -108,8 +109,8 @@ static rep_status merge_branches(const struct fuse *f, double *weight) {
 static rep_status fuse_rep_vgg(const struct fuse *f, double *weight, double *bias) {
     const bool is_rbr = f->spec->has_rbr_names;
     const size_t channels = (size_t)f->shape.n, points = channels * (size_t)f->shape.c;
-    const char digits[] = {'b', 'n', '_', (char)('0' + f->spec->kernel), 'x',
-                           (char)('0' + f->spec->kernel), '\0'};
+    const char digits[] = {
+        'b', 'n', '_', (char)('0' + f->spec->kernel), 'x', (char)('0' + f->spec->kernel), '\0'};
     double *branch = calloc(f->count + points + channels, sizeof *branch);
     if (!branch) { return rep_fail(REP_ERR_MEMORY, "fusing %s: out of memory", f->block->name); }
     double *point = branch + f->count, *branch_bias = point + points;
@@ -145,8 +146,8 @@ static rep_status fuse_qarep_inner(const struct fuse *f, double *weight, double 
     return REP_OK;
 }
 
-rep_status rep_nn_fuse_block(double *weight, double *bias, double *inner_weight,
-                             double *inner_bias, const rep_graph *graph, rep_program *program,
+rep_status rep_nn_fuse_block(double *weight, double *bias, double *inner_weight, double *inner_bias,
+                             const rep_graph *graph, rep_program *program,
                              const rep_block_spec *spec, const rep_block *block) {
     struct fuse f = {.graph = graph, .program = program, .spec = spec, .block = block};
     if (spec->has_se) {

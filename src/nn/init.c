@@ -1,8 +1,9 @@
 /* init.c - the initial state of a net: PyTorch's defaults.
  *
  * Convolutions and linear layers draw U(-b, b), b = 1 / sqrt(fan_in), for weight and bias alike
- * (kaiming_uniform with a = sqrt(5): He et al., 2015); BN starts as the identity. A tensor's numbers
- * depend on the seed and its name alone, so nets that share a tensor's name start with equal ones.
+ * (kaiming_uniform with a = sqrt(5): He et al., 2015); BN starts as the identity. A tensor's
+ * numbers depend on the seed and its name alone, so nets that share a tensor's name start with
+ * equal ones.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -72,13 +73,18 @@ static void draw(float *values, const rep_model *model, const rep_graph *graph, 
         rep_nn_draw_kernel(values, tensor->shape, bias_bound(graph, tensor->name), seed,
                            tensor->name);
         break;
-    case REP_KIND_NORM: fill(values, count, 1.0f); break;
+    case REP_KIND_NORM:
+        fill(values, count, 1.0f);
+        break;
     case REP_KIND_SCALE:
-    case REP_KIND_IDENTITY: fill(values, count, scale_start(model, id)); break;
+    case REP_KIND_IDENTITY:
+        fill(values, count, scale_start(model, id));
+        break;
     case REP_KIND_BUFFER:
         fill(values, count, ends_with(tensor->name, "running_var") ? 1.0f : 0.0f);
         break;
-    case REP_KIND_NONE: break;
+    case REP_KIND_NONE:
+        break;
     }
 }
 

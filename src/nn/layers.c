@@ -37,11 +37,10 @@ rep_id rep_nn_batchnorm(rep_graph *graph, const char *name, const rep_norm_spec 
                                     .eps = spec->eps,
                                     .momentum = spec->momentum};
     /* Either node gives mean and 1/sqrt(var + eps) in consecutive ids. */
-    const rep_id used = spec->is_training
-                            ? rep_graph_append(graph, REP_OP_BATCHNORM_STATS, &params,
-                                               (const rep_id[]){x}, 1,
-                                               (const rep_id[]){0, 0, mean, var})
-                            : REP_APPEND(graph, BATCHNORM_FROZEN, &params, mean, var);
+    const rep_id used = spec->is_training ? rep_graph_append(graph, REP_OP_BATCHNORM_STATS, &params,
+                                                             (const rep_id[]){x}, 1,
+                                                             (const rep_id[]){0, 0, mean, var})
+                                          : REP_APPEND(graph, BATCHNORM_FROZEN, &params, mean, var);
     return REP_APPEND(graph, BATCHNORM, &params, x, used, used + 1, weight, bias);
 }
 

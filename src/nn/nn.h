@@ -1,7 +1,8 @@
 /* nn.h - the nn room's face: layers, blocks and the method's host-side arithmetic.
  *
  * Builders append to a graph and return tensor ids; errors stick to the graph. Parameters are named
- * as PyTorch's state_dict names them: <block>.<layer>.<tensor>, or <layer>.<tensor> in a bare block.
+ * as PyTorch's state_dict names them: <block>.<layer>.<tensor>, or <layer>.<tensor> in a bare
+ * block.
  */
 #ifndef REP_NN_NN_H
 #define REP_NN_NN_H
@@ -13,11 +14,13 @@
  * builders take for a fault: a cut name could name two tensors. */
 bool rep_nn_name(char out[REP_NAME_BYTES], const char *prefix, const char *suffix);
 
-/* ---- layers ------------------------------------------------------------------------------------ */
+/* ---- layers ------------------------------------------------------------------------------------
+ */
 typedef struct rep_norm_spec {
-    bool is_training; /* batch statistics, running statistics updated; false: running ones are used */
+    bool is_training; /* batch statistics, running statistics updated; false: running ones are used
+                       */
     float eps, momentum;
-    rep_act act;      /* fused behind the normalisation: none, relu or relu6 */
+    rep_act act; /* fused behind the normalisation: none, relu or relu6 */
 } rep_norm_spec;
 /* x {n,c,h,w} -> the same shape. Tensors <name>.weight, .bias, .running_mean, .running_var. */
 rep_id rep_nn_batchnorm(rep_graph *graph, const char *name, const rep_norm_spec *spec, rep_id x);
@@ -33,10 +36,12 @@ rep_id rep_nn_conv(rep_graph *graph, const char *name, const rep_conv_spec *spec
 rep_id rep_nn_conv_with(rep_graph *graph, const rep_conv_spec *spec, rep_id x, rep_id kernel);
 /* x {n,c,1,1} -> {n,c_out,1,1}: a 1x1 convolution whose weight has rank 2 in files. */
 rep_id rep_nn_linear(rep_graph *graph, const char *name, int32_t c_out, rep_id x);
-/* Squeeze and excite (Hu et al., 2018): x * sigmoid(up(relu(down(mean(x))))), c / 4 channels between. */
+/* Squeeze and excite (Hu et al., 2018): x * sigmoid(up(relu(down(mean(x))))), c / 4 channels
+ * between. */
 rep_id rep_nn_squeeze_excite(rep_graph *graph, const char *name, rep_id x);
 
-/* ---- blocks ------------------------------------------------------------------------------------ */
+/* ---- blocks ------------------------------------------------------------------------------------
+ */
 typedef enum rep_block_kind {
     REP_BLOCK_REAL_VGG,   /* act(BN(conv_k)) */
     REP_BLOCK_LINEAR_ADD, /* act(BN(s*conv_k + t*conv_1 [+ u*x])), everything trained */
@@ -72,15 +77,17 @@ REP_NODISCARD rep_status rep_nn_fuse_block(double *weight, double *bias, double 
                                            rep_program *program, const rep_block_spec *spec,
                                            const rep_block *block);
 
-/* ---- initial values ---------------------------------------------------------------------------- */
+/* ---- initial values ----------------------------------------------------------------------------
+ */
 /* U(-bound, bound) for count = c_out * row values of a kernel stored c_out, kh, kw, c_in; the draws
  * are keyed by (seed, name) and taken in PyTorch's order c_out, c_in, kh, kw. */
 void rep_nn_draw_kernel(float *out, rep_shape shape, double bound, uint64_t seed, const char *name);
 
-/* ---- the method on the host -------------------------------------------------------------------- */
+/* ---- the method on the host --------------------------------------------------------------------
+ */
 /* W = s*W + pad(t*W1) [+ pad(diag(u))] in place. w: stored c_out, k, k, c_in; w1 {c_out, c_in}
- * (NULL: no 1x1 branch); u NULL: no identity. `shape` is w's logical shape; the identity of a grouped
- * convolution is at input channel c mod (c_in / groups). */
+ * (NULL: no 1x1 branch); u NULL: no identity. `shape` is w's logical shape; the identity of a
+ * grouped convolution is at input channel c mod (c_in / groups). */
 void rep_nn_merge_kernel(double *w, rep_shape shape, const double *w1, const float *s,
                          const float *t, const double *u);
 /* First element of the centre tap within a row of c_in * kh * kw stored values. */

@@ -54,17 +54,24 @@ static rep_status check_spec(const rep_optimizer_spec *spec) {
     return REP_OK;
 }
 
-/* ---- members: what lies in the model block ------------------------------------------------------ */
+/* ---- members: what lies in the model block ------------------------------------------------------
+ */
 
 static const char *group_of(rep_kind kind) {
     switch (kind) {
-    case REP_KIND_WEIGHT: return "weights";
-    case REP_KIND_NORM: return "norm";
-    case REP_KIND_BIAS: return "biases";
-    case REP_KIND_SCALE: return "scales";
-    case REP_KIND_IDENTITY: return "identity";
+    case REP_KIND_WEIGHT:
+        return "weights";
+    case REP_KIND_NORM:
+        return "norm";
+    case REP_KIND_BIAS:
+        return "biases";
+    case REP_KIND_SCALE:
+        return "scales";
+    case REP_KIND_IDENTITY:
+        return "identity";
     case REP_KIND_BUFFER:
-    case REP_KIND_NONE: break;
+    case REP_KIND_NONE:
+        break;
     }
     return "none";
 }
@@ -149,8 +156,7 @@ static rep_id mirror(rep_optimizer *o, rep_graph *graph, const char *name, size_
         const rep_member *member = &o->members[i];
         char child[REP_NAME_BYTES + 32];
         snprintf(child, sizeof child, "%s.%s", name, member->name);
-        const rep_id id =
-            rep_graph_tensor(graph, child, REP_F32, member->shape, REP_STATE);
+        const rep_id id = rep_graph_tensor(graph, child, REP_F32, member->shape, REP_STATE);
         if (!id) { return 0; }
         graph->tensors[id].rank = member->rank;
         rep_graph_place(graph, id, block, member->offset);
@@ -174,7 +180,8 @@ static void place_gradients(rep_optimizer *o, rep_graph *graph) {
     }
 }
 
-/* ---- scales and segments ------------------------------------------------------------------------ */
+/* ---- scales and segments ------------------------------------------------------------------------
+ */
 
 static const rep_block *block_with(const rep_model *model, rep_id weight, size_t *index) {
     for (size_t i = 0; i < model->block_count; i++) {
@@ -234,30 +241,31 @@ static rep_status make_segments(rep_optimizer *o, rep_graph *graph, const rep_mo
         return rep_fail(REP_ERR_MEMORY, "optimizer: out of memory");
     }
     o->scales = block_of(graph, "scales", scale_size, REP_STATE);
-    o->table = rep_graph_tensor(graph, "optimizer.segments", REP_I32,
-                                (rep_shape){(int32_t)o->param_count, REP_SEGMENT_WORDS, 1, 1},
-                                REP_STATE);
+    o->table =
+        rep_graph_tensor(graph, "optimizer.segments", REP_I32,
+                         (rep_shape){(int32_t)o->param_count, REP_SEGMENT_WORDS, 1, 1}, REP_STATE);
     REP_TRY(rep_graph_check(graph));
     for (size_t i = 0; i < o->param_count; i++) {
         rep_member *member = &o->members[i];
         const rep_shape shape = member->shape;
         size_t index = 0;
-        o->segments[i] = (rep_segment){
-            .offset = (uint32_t)member->offset,
-            .count = (uint32_t)rep_shape_count(shape),
-            .row = (uint32_t)((size_t)shape.c * (size_t)shape.h * (size_t)shape.w),
-            .centre = (uint32_t)rep_nn_centre(shape),
-            .centre_count = (uint32_t)shape.c,
-            .point = REP_NO_SCALES,
-            .weight_decay = member->weight_decay,
-            .lr_factor = member->lr_factor};
+        o->segments[i] =
+            (rep_segment){.offset = (uint32_t)member->offset,
+                          .count = (uint32_t)rep_shape_count(shape),
+                          .row = (uint32_t)((size_t)shape.c * (size_t)shape.h * (size_t)shape.w),
+                          .centre = (uint32_t)rep_nn_centre(shape),
+                          .centre_count = (uint32_t)shape.c,
+                          .point = REP_NO_SCALES,
+                          .weight_decay = member->weight_decay,
+                          .lr_factor = member->lr_factor};
         const rep_block *block = rows ? block_with(model, member->id, &index) : NULL;
         if (block) { REP_TRY(mask_segment(o, graph, &o->segments[i], block, rows[index])); }
     }
     return REP_OK;
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------------------------------
+ */
 
 static rep_id step_tensor(rep_graph *graph) {
     const rep_id step = rep_graph_find(graph, "step");
@@ -368,8 +376,8 @@ rep_status rep_optimizer_reset(const rep_optimizer *optimizer, rep_program *prog
     if (status == REP_OK && optimizer->average) {
         status = rep_program_read_f64(program, optimizer->model, values, optimizer->model_size);
         if (status == REP_OK) {
-            status = rep_program_write_f64(program, optimizer->average, values,
-                                           optimizer->average_size);
+            status =
+                rep_program_write_f64(program, optimizer->average, values, optimizer->average_size);
         }
     }
     free(values);

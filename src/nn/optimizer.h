@@ -23,8 +23,8 @@ struct rep_optimizer {
     rep_member *members; /* updated parameters, then what else changes, then constants */
     size_t param_count, average_count, member_count; /* where each of these three parts ends */
     size_t param_size, average_size, model_size;     /* the same in elements of the model block */
-    rep_segment *segments;         /* param_count */
-    float *scale_values;           /* scale_capacity; scale_size of them are used */
+    rep_segment *segments;                           /* param_count */
+    float *scale_values; /* scale_capacity; scale_size of them are used */
     size_t scale_size, scale_capacity;
     rep_id model, gradients, moments[2], accumulated, average, table, scales, norm;
 };

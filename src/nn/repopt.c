@@ -72,7 +72,8 @@ static rep_status check_scratch(const rep_graph *graph, rep_program *program) {
 /* Whether the row can serve this block. */
 static rep_status check_row(const rep_block *block, const rep_scale_row *row) {
     if (!block->weight || row->channels != block->c_out || row->is_triple != block->has_identity) {
-        return rep_fail(REP_ERR_DATA, "block %s: scales %s (%d channels, %s) do not fit; wanted %d, %s",
+        return rep_fail(REP_ERR_DATA,
+                        "block %s: scales %s (%d channels, %s) do not fit; wanted %d, %s",
                         block->name, row->name, row->channels, row->is_triple ? "triple" : "pair",
                         block->c_out, block->has_identity ? "triple" : "pair");
     }
@@ -120,7 +121,8 @@ rep_status rep_model_reinit(const rep_model *model, const rep_graph *graph, rep_
     }
     if (!is_forced) { REP_TRY(check_scratch(graph, program)); }
     for (size_t i = 0; i < model->block_count; i++) {
-        REP_TRY(reinit_block(graph, program, &model->blocks[i], rows[i], use_identity_scales, seed));
+        REP_TRY(
+            reinit_block(graph, program, &model->blocks[i], rows[i], use_identity_scales, seed));
     }
     return REP_OK;
 }

@@ -41,19 +41,24 @@ rep_status rep_vgg_preset(rep_vgg_spec *out, const char *name) {
         memcpy(out->strides, preset->strides, sizeof out->strides);
         return REP_OK;
     }
-    return rep_fail(REP_ERR_CONFIG,
-                    "MODEL.VGG.PRESET: there is no net \"%s\"; choose B1, B2, L1, L2, small or tiny",
-                    name);
+    return rep_fail(
+        REP_ERR_CONFIG,
+        "MODEL.VGG.PRESET: there is no net \"%s\"; choose B1, B2, L1, L2, small or tiny", name);
 }
 
 static rep_block_kind kind_of(rep_mode mode) {
     switch (mode) {
-    case REP_MODE_HYPER_SEARCH: return REP_BLOCK_LINEAR_ADD;
-    case REP_MODE_CSLA: return REP_BLOCK_CSLA;
-    case REP_MODE_REPVGG_BLOCK: return REP_BLOCK_REP_VGG;
-    case REP_MODE_QAREPVGG_BLOCK: return REP_BLOCK_QAREP_VGG;
+    case REP_MODE_HYPER_SEARCH:
+        return REP_BLOCK_LINEAR_ADD;
+    case REP_MODE_CSLA:
+        return REP_BLOCK_CSLA;
+    case REP_MODE_REPVGG_BLOCK:
+        return REP_BLOCK_REP_VGG;
+    case REP_MODE_QAREPVGG_BLOCK:
+        return REP_BLOCK_QAREP_VGG;
     case REP_MODE_NORMAL:
-    case REP_MODE_TARGET: break;
+    case REP_MODE_TARGET:
+        break;
     }
     return REP_BLOCK_REAL_VGG;
 }

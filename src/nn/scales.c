@@ -67,7 +67,9 @@ rep_status rep_scales_read(rep_scales **out, const rep_model *model, rep_program
         }
         status = rep_scales_add(scales, block->name, block->c_out, block->u != 0, &values);
         if (status == REP_OK) { status = rep_program_read(program, block->s, values, count); }
-        if (status == REP_OK) { status = rep_program_read(program, block->t, values + count, count); }
+        if (status == REP_OK) {
+            status = rep_program_read(program, block->t, values + count, count);
+        }
         if (status == REP_OK && block->u) {
             status = rep_program_read(program, block->u, values + 2 * count, count);
         }
@@ -100,10 +102,11 @@ static rep_status other_model(const rep_scales *scales, const rep_model *model) 
         if (!row && i < scales->count) { row = &scales->rows[i]; }
         if (row && fits(row, block)) { continue; }
         if (!row) {
-            return rep_fail(REP_ERR_DATA,
-                            "scales of another model: %zu blocks found, this net has %zu and nothing "
-                            "for block %s; give the SCALE searched with this net",
-                            scales->count, model->block_count, block->name);
+            return rep_fail(
+                REP_ERR_DATA,
+                "scales of another model: %zu blocks found, this net has %zu and nothing "
+                "for block %s; give the SCALE searched with this net",
+                scales->count, model->block_count, block->name);
         }
         return rep_fail(REP_ERR_DATA,
                         "scales of another model: %s has %d channels (%s), block %s has %d (%s); "

@@ -1,8 +1,9 @@
-/* scales_load.c - scales from a checkpoint: <block>.scale_conv.weight {c}, .scale_1x1.weight {c} and,
- * for a triple, .scale_identity.weight {c}.
+/* scales_load.c - scales from a checkpoint: <block>.scale_conv.weight {c}, .scale_1x1.weight {c}
+ * and, for a triple, .scale_identity.weight {c}.
  *
  * The file may be a search's checkpoint, which also holds moments and averages of the same tensors
- * (names below "optimizer." and "ema."), or a target net's, which carries its scales below "scales.".
+ * (names below "optimizer." and "ema."), or a target net's, which carries its scales below
+ * "scales.".
  */
 #include <ctype.h>
 #include <math.h>

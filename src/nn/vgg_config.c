@@ -1,7 +1,7 @@
 /* vgg_config.c - the network of a run from its MODEL.* settings.
  *
- * DEPTH_MUL d and WIDTH_MUL w give max(round(r*d), 1) blocks for r > 1 and ceil(c*w / 8) * 8 channels:
- * kernels run along channels in eights.
+ * DEPTH_MUL d and WIDTH_MUL w give max(round(r*d), 1) blocks for r > 1 and ceil(c*w / 8) * 8
+ * channels: kernels run along channels in eights.
  */
 #include <math.h>
 #include <string.h>
@@ -63,8 +63,8 @@ rep_status rep_vgg_spec_from_config(rep_vgg_spec *out, const rep_values *values,
     } else {
         REP_TRY(read_list(spec.num_blocks, "MODEL.VGG.NUM_BLOCKS", values->model_vgg_num_blocks,
                           REP_MAX_STAGES));
-        REP_TRY(read_list(spec.widths, "MODEL.VGG.WIDTHS", values->model_vgg_widths,
-                          REP_MAX_STAGES));
+        REP_TRY(
+            read_list(spec.widths, "MODEL.VGG.WIDTHS", values->model_vgg_widths, REP_MAX_STAGES));
         REP_TRY(read_list(spec.strides, "MODEL.VGG.STRIDES", values->model_vgg_strides,
                           REP_MAX_STAGES + 1));
     }

@@ -1,10 +1,11 @@
 /* verify.c - proof that target + RepOptimizer equals CSLA + ordinary optimizer.
  *
  * Two small nets see the same random batches: one with scaled branches and the plain optimizer, one
- * with the merged kernels, re-initialised and updated by RepOptimizer. After every step the branches
- * are folded on the host, W = s*W_k + pad(t*W_1) [+ pad(diag(u))], and compared with the target's
- * kernels (Ding et al., ICLR 2023, proposition and appendix A); the other parameters are compared
- * as they are. Controls are settings known to break the equality: a proof that cannot fail is none.
+ * with the merged kernels, re-initialised and updated by RepOptimizer. After every step the
+ * branches are folded on the host, W = s*W_k + pad(t*W_1) [+ pad(diag(u))], and compared with the
+ * target's kernels (Ding et al., ICLR 2023, proposition and appendix A); the other parameters are
+ * compared as they are. Controls are settings known to break the equality: a proof that cannot fail
+ * is none.
  */
 #include <float.h>
 #include <math.h>
@@ -50,7 +51,7 @@ static const struct variant variants[] = {
     {TRIPLE, 3, "SGD nesterov decay", false, true, 0.9f, 0.0f, 0.1f, 0.0f, TWIST_NONE, true},
     {TRIPLE, 5, "SGD nesterov decay", false, true, 0.9f, 0.0f, 0.1f, 0.0f, TWIST_NONE, true},
     {TRIPLE, 3, "SGD dampening decay", false, false, 0.9f, 0.1f, 0.1f, 0.0f, TWIST_NONE, true},
-    {TRIPLE, 3, "SGD nesterov decay clipping", false, true, 0.9f, 0.0f, 0.1f, 0.2f, TWIST_NONE,
+    {TRIPLE, 3, "SGD nesterov decay clipping", false, true, 0.9f, 0.0f, 0.1f, 0.5f, TWIST_NONE,
      true},
     {TRIPLE, 3, "SGD nesterov, constant identity", false, true, 0.9f, 0.0f, 0.0f, 0.0f,
      TWIST_CONSTANT_IDENTITY, true},
@@ -60,14 +61,14 @@ static const struct variant variants[] = {
     {TRIPLE, 1, "AdamW decay", true, false, 0.0f, 0.0f, 0.1f, 0.0f, TWIST_NONE, true},
     {TRIPLE, 3, "AdamW decay", true, false, 0.0f, 0.0f, 0.1f, 0.0f, TWIST_NONE, true},
     {TRIPLE, 5, "AdamW decay", true, false, 0.0f, 0.0f, 0.1f, 0.0f, TWIST_NONE, true},
-    {TRIPLE, 3, "AdamW decay clipping", true, false, 0.0f, 0.0f, 0.1f, 0.2f, TWIST_NONE, true},
+    {TRIPLE, 3, "AdamW decay clipping", true, false, 0.0f, 0.0f, 0.1f, 0.5f, TWIST_NONE, true},
     {TRIPLE, 3, "AdamW, constant identity", true, false, 0.0f, 0.0f, 0.0f, 0.0f,
      TWIST_CONSTANT_IDENTITY, true},
     {NET, 3, "SGD nesterov decay", false, true, 0.9f, 0.0f, 0.1f, 0.0f, TWIST_NONE, true},
     {NET, 3, "AdamW decay", true, false, 0.0f, 0.0f, 0.1f, 0.0f, TWIST_NONE, true},
     {TRIPLE, 3, "SGD nesterov decay, no mask", false, true, 0.9f, 0.0f, 0.1f, 0.0f, TWIST_NO_MASK,
      false},
-    {TRIPLE, 3, "SGD nesterov decay, plain clipping", false, true, 0.9f, 0.0f, 0.1f, 0.2f,
+    {TRIPLE, 3, "SGD nesterov decay, plain clipping", false, true, 0.9f, 0.0f, 0.1f, 4.0f,
      TWIST_PLAIN_CLIP, false},
     {TRIPLE, 3, "SGD nesterov decay, constant identity", false, true, 0.9f, 0.0f, 0.1f, 0.0f,
      TWIST_CONSTANT_IDENTITY, false},
@@ -76,15 +77,15 @@ static const struct variant variants[] = {
      false},
 };
 
-/* Rounding enters at every step and grows while it is carried on. Measured growth over 50 steps is
- * below a tenth of these: SGD is linear in the gradient; AdamW divides by sqrt(v), which for the few
- * entries with the smallest gradients turns their rounding into a visible part of a step. */
-static double bound_of(const struct variant *variant, int steps, size_t real_bytes) {
+/* Rounding enters at every step and is carried on; in these tame nets it does not grow. Measured: 3
+ * units in the last place of the largest parameter after 50 steps, 7 after 200. */
+static double bound_of(int steps, size_t real_bytes) {
     const double epsilon = real_bytes == sizeof(double) ? DBL_EPSILON : (double)FLT_EPSILON;
-    return steps * epsilon * (variant->is_adamw ? 400.0 : 100.0);
+    return (steps + 16) * epsilon;
 }
 
-/* ---- one of the two nets ------------------------------------------------------------------------ */
+/* ---- one of the two nets ------------------------------------------------------------------------
+ */
 
 struct side {
     rep_graph *graph;
@@ -95,6 +96,7 @@ struct side {
 
 struct pair {
     const struct variant *variant;
+    size_t real_bytes; /* of the device */
     rep_vgg_spec spec;
     struct side target, csla;
     rep_scale_row rows[MOST_BLOCKS];
@@ -123,18 +125,19 @@ static rep_vgg_spec spec_of(const struct variant *variant) {
 }
 
 static rep_optimizer_spec optimizer_of(const struct variant *variant) {
-    return (rep_optimizer_spec){
-        .is_adamw = variant->is_adamw,
-        .sgd = {.momentum = variant->momentum,
-                .dampening = variant->dampening,
-                .nesterov = variant->nesterov},
-        .adamw = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f,
-                  .mask = variant->twist == TWIST_SIGNED_MASK ? 1 : 0},
-        .lr_factor_bias = 1.0f,
-        .weight_decay = variant->weight_decay,
-        .clip_norm = variant->clip_norm,
-        .clip_is_plain = variant->twist == TWIST_PLAIN_CLIP,
-        .is_identity_constant = variant->twist == TWIST_CONSTANT_IDENTITY};
+    return (rep_optimizer_spec){.is_adamw = variant->is_adamw,
+                                .sgd = {.momentum = variant->momentum,
+                                        .dampening = variant->dampening,
+                                        .nesterov = variant->nesterov},
+                                .adamw = {.beta1 = 0.9f,
+                                          .beta2 = 0.999f,
+                                          .eps = 1e-3f,
+                                          .mask = variant->twist == TWIST_SIGNED_MASK ? 1 : 0},
+                                .lr_factor_bias = 1.0f,
+                                .weight_decay = variant->weight_decay,
+                                .clip_norm = variant->clip_norm,
+                                .clip_is_plain = variant->twist == TWIST_PLAIN_CLIP,
+                                .is_identity_constant = variant->twist == TWIST_CONSTANT_IDENTITY};
 }
 
 static void clear_side(struct side *side) {
@@ -144,7 +147,31 @@ static void clear_side(struct side *side) {
     rep_graph_destroy(side->graph);
 }
 
-static rep_status make_side(struct side *side, struct pair *pair, rep_device *device, bool is_csla) {
+/* Where the nets start, beyond PyTorch's defaults.
+ *
+ * A unit within rounding distance of ReLU's kink may take its gradient on one side alone, which
+ * says nothing on the optimizer and happens in single precision. BN biases of 4 keep units off the
+ * kink there; the double precision rows start at 0, with half of the units switched off. Linear
+ * weights of eight times the usual size give the kernels their share of the gradient's norm. */
+static rep_status prepare(const struct side *side, size_t real_bytes) {
+    enum { MOST = MOST_WIDTH * MOST_WIDTH };
+    const rep_id linear = rep_graph_find(side->graph, "linear.weight");
+    const size_t linear_count = rep_shape_count(rep_graph_shape(side->graph, linear));
+    float values[MOST];
+    REP_TRY(rep_program_read(side->program, linear, values, linear_count));
+    for (size_t i = 0; i < linear_count; i++) { values[i] *= 8.0f; }
+    REP_TRY(rep_program_write(side->program, linear, values, linear_count));
+    for (rep_id id = 1; real_bytes == sizeof(float) && id < side->graph->tensor_count; id++) {
+        const rep_tensor *tensor = &side->graph->tensors[id];
+        if (tensor->kind != REP_KIND_BIAS || !strstr(tensor->name, ".bn.")) { continue; }
+        for (int c = 0; c < MOST_WIDTH; c++) { values[c] = 4.0f; }
+        REP_TRY(rep_program_write(side->program, id, values, (size_t)tensor->shape.c));
+    }
+    return REP_OK;
+}
+
+static rep_status make_side(struct side *side, struct pair *pair, rep_device *device,
+                            bool is_csla) {
     const struct variant *variant = pair->variant;
     const bool is_masked = !is_csla && variant->twist != TWIST_NO_MASK;
     const rep_optimizer_spec spec = optimizer_of(variant);
@@ -164,6 +191,7 @@ static rep_status make_side(struct side *side, struct pair *pair, rep_device *de
     REP_TRY(rep_program_create(&side->program, device, side->graph, NULL, NULL));
     REP_TRY(rep_optimizer_upload(side->optimizer, side->program));
     REP_TRY(rep_model_init(side->model, side->graph, side->program, SEED));
+    REP_TRY(prepare(side, pair->real_bytes));
     if (is_csla) { return rep_model_set_scales(side->model, side->program, pair->row_list); }
     return rep_model_reinit(side->model, side->graph, side->program, pair->row_list, true, false,
                             SEED);
@@ -197,13 +225,14 @@ static void draw_scales(struct pair *pair) {
     }
 }
 
-/* ---- steps -------------------------------------------------------------------------------------- */
+/* ---- steps --------------------------------------------------------------------------------------
+ */
 
 static rep_status run_side(struct side *side, const struct pair *pair, const int32_t *labels,
                            int step) {
     const rep_model_io *io = rep_model_io_get(side->model);
     float block[REP_STEP_WORDS] = {0};
-    block[REP_STEP_LR] = pair->variant->is_adamw ? 0.005f : 0.05f;
+    block[REP_STEP_LR] = pair->variant->is_adamw ? 0.002f : 0.005f;
     block[REP_STEP_APPLY] = 1.0f;
     block[REP_STEP_FIRST] = step == 0 ? 1.0f : 0.0f;
     block[REP_STEP_GRAD_SCALE] = 1.0f;
@@ -272,7 +301,9 @@ static rep_status compare(struct pair *pair) {
         }
     }
     for (size_t i = 0; i < rep_model_block_count(pair->target.model); i++) {
-        if (!(step[i] / largest <= pair->difference[i])) { pair->difference[i] = step[i] / largest; }
+        if (!(step[i] / largest <= pair->difference[i])) {
+            pair->difference[i] = step[i] / largest;
+        }
     }
     free(mine);
     return status;
@@ -297,7 +328,8 @@ static rep_status train(struct pair *pair, rep_device *device, int steps) {
     return REP_OK;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------------
+ */
 
 static void report(const struct pair *pair, const rep_device_info *info, int steps,
                    bool *all_passed, void (*visit)(void *context, const rep_verify_row *row),
@@ -305,7 +337,7 @@ static void report(const struct pair *pair, const rep_device_info *info, int ste
     const struct variant *variant = pair->variant;
     const size_t count = rep_model_block_count(pair->target.model);
     for (size_t i = 0; i < count; i++) {
-        const double bound = bound_of(variant, steps, info->real_bytes);
+        const double bound = bound_of(steps, info->real_bytes);
         const double difference = pair->difference[i];
         rep_verify_row row = {.device = info->name,
                               .max_difference = difference,
@@ -335,6 +367,7 @@ static rep_status verify_on(bool *all_passed, const char *name, int threads, int
     for (size_t i = 0; i < sizeof variants / sizeof *variants && status == REP_OK; i++) {
         memset(pair, 0, sizeof *pair);
         pair->variant = &variants[i];
+        pair->real_bytes = info.real_bytes;
         pair->spec = spec_of(pair->variant);
         draw_scales(pair);
         status = train(pair, device, steps);
@@ -350,7 +383,9 @@ static rep_status verify_on(bool *all_passed, const char *name, int threads, int
 rep_status rep_verify(bool *all_passed, const char *device, int threads, int steps,
                       void (*visit)(void *context, const rep_verify_row *row), void *context) {
     static const char reference[] = "cpu:float64";
-    if (steps < 1) { return rep_fail(REP_ERR_ARGUMENT, "verify: %d steps, wanted 1 or more", steps); }
+    if (steps < 10) { /* the controls need a few steps to stand out */
+        return rep_fail(REP_ERR_ARGUMENT, "verify: %d steps, wanted 10 or more", steps);
+    }
     const char *name = device ? device : "auto";
     bool passed = true;
     REP_TRY(verify_on(&passed, name, threads, steps, visit, context));
