@@ -30,8 +30,7 @@ static int count_files(void) {
     return count;
 }
 
-/* ---- status and log ---------------------------------------------------------------------------
- */
+/* ---- status and log ------------------------------------------------------------------------- */
 
 static void test_status_keeps_the_last_sentence(void **state) {
     (void)state;
@@ -63,8 +62,7 @@ static void test_log_calls_back_and_cuts(void **state) {
     rep_log_set(NULL, NULL);
 }
 
-/* ---- arena ------------------------------------------------------------------------------------
- */
+/* ---- arena ---------------------------------------------------------------------------------- */
 
 static void test_arena_memory_is_zeroed_aligned_and_apart(void **state) {
     (void)state;
@@ -98,8 +96,7 @@ static void test_aligned_memory_is_zeroed(void **state) {
     assert_null(rep_aligned_alloc(SIZE_MAX - 3));
 }
 
-/* ---- random numbers ---------------------------------------------------------------------------
- */
+/* ---- random numbers ------------------------------------------------------------------------- */
 
 /* The known answers published with the paper's reference code for philox4x32, 10 rounds. */
 static void test_philox_known_answers(void **state) {
@@ -172,8 +169,7 @@ static void test_hash_known_answers(void **state) {
     assert_true(rep_hash_text("foobar") == 0x85944171F73967E8u);
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static rep_status write_then_fail(void *context, FILE *stream) {
     (void)context;

@@ -20,8 +20,7 @@ static rep_status fail_errno(const char *path, const char *what) {
     return rep_fail(REP_ERR_IO, "%s: %s (%s)", path, what, strerror(errno));
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* Reads what cannot be mapped (pipes, some file systems) to its end. */
 static rep_status read_all(rep_file_view *out, const char *path, int fd) {
@@ -92,8 +91,7 @@ void rep_file_close(rep_file_view *view) {
     *view = (rep_file_view){0};
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 /* A rename is durable only when the folder that holds the name is synced too. */
 static void sync_folder_of(const char *path) {
@@ -174,8 +172,7 @@ rep_status rep_file_write(const char *path, const void *bytes, size_t count) {
     return rep_file_replace(path, write_span, &span);
 }
 
-/* ---- folders ----------------------------------------------------------------------------------
- */
+/* ---- folders -------------------------------------------------------------------------------- */
 
 rep_status rep_folder_make(const char *path) {
     char folder[PATH_BYTES];
@@ -210,8 +207,7 @@ rep_status rep_folder_make(const char *path) {
 
 bool rep_file_exists(const char *path) { return access(path, F_OK) == 0; }
 
-/* ---- clock and memory -------------------------------------------------------------------------
- */
+/* ---- clock and memory ----------------------------------------------------------------------- */
 
 double rep_clock_s(void) {
     struct timespec now;

@@ -16,12 +16,12 @@
 enum { REP_TENSOR_MAX_RANK = 8 };
 
 /* Every element type that is read: name in the file, bytes. F32, I32 and I64 are written. */
-#define REP_TENSOR_TYPES(X) \
-    X(F32, 4)               \
-    X(F16, 2)               \
-    X(BF16, 2)              \
-    X(F64, 8)               \
-    X(I32, 4)               \
+#define REP_TENSOR_TYPES(X)                                                                        \
+    X(F32, 4)                                                                                      \
+    X(F16, 2)                                                                                      \
+    X(BF16, 2)                                                                                     \
+    X(F64, 8)                                                                                      \
+    X(I32, 4)                                                                                      \
     X(I64, 8)
 typedef enum rep_tensor_type {
 #define REP_TENSOR_TYPE_ENUM(name, bytes) REP_TENSOR_##name,
@@ -29,7 +29,7 @@ typedef enum rep_tensor_type {
 #undef REP_TENSOR_TYPE_ENUM
 } rep_tensor_type;
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 typedef struct rep_safetensors rep_safetensors;
 
@@ -68,11 +68,11 @@ void rep_tensor_read_f64(const rep_tensor_info *info, double *out);
 /* For I32 and I64; REP_ERR_DATA for other types. */
 REP_NODISCARD rep_status rep_tensor_read_i64(const rep_tensor_info *info, int64_t *out);
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
-/* One tensor to write. `fill` is called once, in order, when its bytes are due, so that a checkpoint
- * never holds more than one tensor beside the program's own state: it writes count elements of
- * `type` to `elements`. */
+/* One tensor to write. `fill` writes count elements of `type` to `elements`; it is called once, in
+ * order, when the bytes are due, so that a checkpoint never holds more than one tensor beside the
+ * program's own state. */
 typedef struct rep_tensor_source {
     const char *name;
     rep_tensor_type type; /* F32, I32 or I64 */
@@ -95,7 +95,7 @@ REP_NODISCARD rep_status rep_safetensors_write(const char *path, const rep_tenso
 rep_status rep_tensor_fill_f32(void *context, void *elements, size_t count);
 rep_status rep_tensor_fill_i64(void *context, void *elements, size_t count);
 
-/* ---- TensorBoard event files ------------------------------------------------------------------ */
+/* ---- TensorBoard event files ----------------------------------------------------------------- */
 
 typedef struct rep_events rep_events;
 
@@ -104,9 +104,9 @@ typedef struct rep_event_value {
     float value;
 } rep_event_value;
 
-/* Makes a new file `<folder>/events.out.tfevents.<seconds>.<host>.<n>`; TensorBoard merges all files
- * of a folder. The folder must exist. With purge_step >= 0 a reader drops what earlier files say
- * about that step and later ones (a resumed run). */
+/* Makes a new file `<folder>/events.out.tfevents.<seconds>.<host>.<n>`; TensorBoard merges all
+ * files of a folder. The folder must exist. With purge_step >= 0 a reader drops what earlier files
+ * say about that step and later ones (a resumed run). */
 REP_NODISCARD rep_status rep_events_create(rep_events **out, const char *folder,
                                            int64_t purge_step);
 /* Appends one row of scalars at `step` and flushes it to the file. */
