@@ -115,6 +115,9 @@ static rep_id rep_vgg(struct build *b) {
                               convolve(b, b->block.weight_1x1, 1));
     y = REP_APPEND(b->graph, ADD, NULL, y, point);
     if (b->block.has_identity) {
+        /* The published groups decay every tensor named "...identity.weight", this one too. */
+        const rep_shape c = {1, b->spec->c_out, 1, 1};
+        declare(b, is_rbr ? "rbr_identity.weight" : "bn_identity.weight", c, 1, REP_KIND_IDENTITY);
         const rep_id same = norm(b, is_rbr ? "rbr_identity" : "bn_identity", REP_ACT_NONE, b->x);
         y = REP_APPEND(b->graph, ADD, NULL, y, same);
     }
