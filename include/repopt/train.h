@@ -16,7 +16,8 @@ extern "C" {
 
 /* What a progress display needs, once per step and evaluation. */
 typedef struct rep_progress {
-    uint64_t iteration, max_iteration, epoch, max_epoch;
+    uint64_t iteration, max_iteration; /* optimizer steps done, and in all */
+    uint64_t epoch, max_epoch;         /* counted from 1 */
     double loss, lr, grad_norm, images_per_s, step_ms, eta_s, memory_mib;
     double accuracy;      /* top-1 in [0, 1] of the last evaluation, -1 before one */
     bool is_evaluation;   /* this call reports an evaluation */
@@ -24,9 +25,9 @@ typedef struct rep_progress {
 
 typedef struct rep_train_options {
     const rep_config *config;
-    const char *device;   /* as rep_device_open; NULL: "auto" */
+    const char *device;   /* as rep_device_open; NULL: the configuration's DEVICE */
     int threads;          /* <= 0: all */
-    bool is_forced_reinit;
+    bool is_forced_reinit; /* re-initialise from SCALE though MODEL.WEIGHT is a trained net */
     void (*on_progress)(void *context, const rep_progress *progress);
     void *context;
     const volatile int *stop; /* becomes non-zero on SIGINT/SIGTERM: save and leave */
@@ -42,15 +43,27 @@ typedef struct rep_train_result {
     char checkpoint[512];      /* path of the final checkpoint */
 } rep_train_result;
 
-/* Trains as the config says (OUTPUT_DIR gets checkpoints, metrics.csv, TensorBoard events). */
+/* Trains as the config says. OUTPUT_DIR gets model_<iteration>.safetensors every CHECKPOINT_PERIOD,
+ * model_final.safetensors, last_checkpoint (the newest one's path), metrics.csv and TensorBoard
+ * events. When last_checkpoint is there already, the run goes on from it and ends with the bits of an
+ * uninterrupted run, on any thread count; a finished run is only evaluated.
+ *
+ * Errors, beside those of the rooms below: REP_ERR_CONFIG for a target without SCALE, or another
+ * SCALE or TRAINING_MODE than the checkpoint's; REP_ERR_DATA for a checkpoint of another model;
+ * REP_ERR_NUMERIC when loss or gradient stop being finite, with layer, tensor, pictures and the
+ * dumped batch named; REP_ERR_INTERRUPTED after *stop became non-zero and the state was saved. */
 REP_NODISCARD rep_status rep_train(rep_train_result *out, const rep_train_options *options);
 
 typedef struct rep_eval_result {
     double top1, top5, loss;
     size_t count;
 } rep_eval_result;
-/* Evaluates MODEL.WEIGHT on the test split. */
+/* Evaluates MODEL.WEIGHT on the test split, by its moving average where the file carries one. */
 REP_NODISCARD rep_status rep_evaluate(rep_eval_result *out, const rep_train_options *options);
+
+/* One line per trainable tensor of the run: group, decay, learning rate factor, mask. *out is
+ * malloc'd. Nothing is trained or written. */
+REP_NODISCARD rep_status rep_train_explain(char **out, const rep_train_options *options);
 
 /* Learning rate of training iteration `iteration` (0 first) of `total`, `per_epoch` batches. */
 REP_NODISCARD rep_status rep_schedule_lr(double *out, const rep_values *values, uint64_t iteration,

@@ -1,0 +1,136 @@
+/* train.h - the train room's face: the trainer, its start, its checkpoints, metrics and evaluation.
+ *
+ * A trainer owns everything one run needs. It is made whole before the first step (datasets, graph,
+ * program, loader), so that whatever can be refused is refused before anything is written.
+ */
+#ifndef REP_TRAIN_TRAIN_H
+#define REP_TRAIN_TRAIN_H
+
+#include <stdio.h>
+
+#include "base/base.h"
+#include "repopt/train.h"
+
+enum {
+    REP_PATH_BYTES = 512,
+    REP_STEP_MS_KEPT = 8192 /* step times the median is taken of */
+};
+
+/* ---- setup.c: the configuration as the structs of the other rooms ------------------------------
+ */
+/* The training or the test split; NULL when DATASETS.TEST names none. */
+REP_NODISCARD rep_status rep_setup_dataset(rep_dataset **out, const rep_values *values,
+                                           bool is_train);
+REP_NODISCARD rep_status rep_setup_loader(rep_loader_options *out, const rep_values *values,
+                                          const rep_dataset_info *info, bool is_train);
+void rep_setup_optimizer(rep_optimizer_spec *out, const rep_values *values);
+/* --device of the options, else DEVICE of the configuration. */
+const char *rep_setup_device(const rep_train_options *options);
+/* "folder/name" into path[REP_PATH_BYTES]; REP_ERR_ARGUMENT when it does not fit. */
+REP_NODISCARD rep_status rep_path_join(char *path, const char *folder, const char *name);
+
+/* ---- eval_classify.c: accuracy of a program's state over the test split -------------------------
+ */
+typedef struct rep_evaluator rep_evaluator;
+/* Builds the evaluation program. With `state_of` (a training program) its state is shared, under
+ * `prefix` ("ema." or NULL). `set` is borrowed. */
+REP_NODISCARD rep_status rep_evaluator_create(rep_evaluator **out, rep_device *device,
+                                              const rep_values *values, rep_mode mode,
+                                              const rep_dataset *set, rep_program *state_of,
+                                              const char *prefix);
+void rep_evaluator_destroy(rep_evaluator *evaluator);
+/* Passes over the split once. Leaves with REP_ERR_INTERRUPTED when *stop becomes non-zero. */
+REP_NODISCARD rep_status rep_evaluator_run(rep_evaluator *evaluator, rep_eval_result *out,
+                                           const volatile int *stop);
+const rep_graph *rep_evaluator_graph(const rep_evaluator *evaluator);
+rep_program *rep_evaluator_program(rep_evaluator *evaluator);
+
+/* ---- metrics.c: metrics.csv and the TensorBoard file that is drawn from it ----------------------
+ */
+typedef struct rep_metrics rep_metrics;
+typedef struct rep_metrics_row {
+    uint64_t iteration, epoch; /* iterations done, epoch of the batch */
+    double loss, lr, grad_norm, step_ms, images_s;
+    double accuracy, top5, test_loss; /* NaN: no evaluation at this iteration */
+} rep_metrics_row;
+/* Opens OUTPUT_DIR/metrics.csv for appending; rows after `iteration` are dropped first, because a
+ * resumed run writes them again. */
+REP_NODISCARD rep_status rep_metrics_open(rep_metrics **out, const char *folder,
+                                          uint64_t iteration);
+REP_NODISCARD rep_status rep_metrics_write(rep_metrics *metrics, const rep_metrics_row *row);
+/* Hands everything written to the system; REP_ERR_IO when it could not be kept. */
+REP_NODISCARD rep_status rep_metrics_flush(rep_metrics *metrics);
+void rep_metrics_close(rep_metrics *metrics);
+
+/* ---- the trainer --------------------------------------------------------------------------------
+ */
+/* What a checkpoint keeps beside tensors, so that a resumed run is the uninterrupted one. */
+typedef struct rep_counters {
+    uint64_t iteration; /* optimizer steps done */
+    uint64_t batches;   /* batches taken from the loader */
+    uint64_t tracked;   /* training forwards since initialisation (num_batches_tracked) */
+    uint64_t epoch;     /* epoch whose loss is being summed */
+    double loss_sum;    /* training loss over the batches of that epoch */
+    uint64_t loss_count;
+} rep_counters;
+
+typedef struct rep_trainer {
+    const rep_train_options *options;
+    const rep_values *values;
+    rep_mode mode;
+    char checkpoint[REP_PATH_BYTES];   /* the newest one; "" before the first */
+    rep_dataset *train_set, *test_set; /* test_set NULL: nothing to evaluate on */
+    rep_device *device;
+    rep_graph *graph;
+    rep_model *model;
+    rep_scales *scales;
+    const rep_scale_row **rows; /* one per block, borrowed from scales; NULL without */
+    rep_optimizer_spec spec;
+    rep_optimizer *optimizer;
+    rep_program *program;
+    rep_evaluator *evaluator;
+    rep_loader *loader;
+    rep_metrics *metrics;
+    rep_counters counters;
+    uint64_t max_iteration, max_epoch, per_epoch, batch, accumulate;
+    int64_t eval_period;
+    double *step_ms; /* ring of the latest step times */
+    uint64_t step_count;
+    double accuracy; /* of the last evaluation, -1 before one */
+    float step[REP_STEP_WORDS];
+} rep_trainer;
+
+/* trainer.c */
+REP_NODISCARD rep_status rep_trainer_create(rep_trainer **out, const rep_train_options *options);
+void rep_trainer_destroy(rep_trainer *trainer);
+
+/* start.c: scales for the target, initial weights, re-initialisation, or the resumed state. */
+REP_NODISCARD rep_status rep_start_scales(rep_trainer *trainer);
+REP_NODISCARD rep_status rep_start_state(rep_trainer *trainer);
+/* Warns when the searched scales are still within 0.05 of where they started. */
+REP_NODISCARD rep_status rep_start_check_search(const rep_trainer *trainer);
+
+/* step.c: one optimizer step of ACCUMULATE_STEPS batches. */
+typedef struct rep_step_report {
+    double loss, lr, grad_norm;
+    uint64_t epoch;
+} rep_step_report;
+REP_NODISCARD rep_status rep_trainer_step(rep_trainer *trainer, rep_step_report *out);
+
+/* nonfinite.c: dumps the batch and fails with a sentence that names layer, tensor and pictures. */
+rep_status rep_trainer_nonfinite(rep_trainer *trainer, const rep_batch *batch, double loss,
+                                 double grad_norm);
+
+/* checkpoint.c */
+REP_NODISCARD rep_status rep_checkpoint_save(rep_trainer *trainer, const char *path);
+/* Fills trainer->checkpoint from OUTPUT_DIR/last_checkpoint; "" when there is none. */
+REP_NODISCARD rep_status rep_checkpoint_find(rep_trainer *trainer);
+/* Everything a run needs to go on; refuses another model, mode or SCALE. */
+REP_NODISCARD rep_status rep_checkpoint_resume(rep_trainer *trainer, const char *path);
+/* Model tensors alone into a program of `graph`; `use_average` takes "ema." tensors where the file
+ * has them. */
+REP_NODISCARD rep_status rep_checkpoint_load_model(const rep_graph *graph, rep_program *program,
+                                                   const char *path, bool use_average,
+                                                   uint64_t *tracked);
+
+#endif
