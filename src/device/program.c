@@ -136,11 +136,27 @@ static bool is_finite(rep_program *program, rep_id tensor) {
     return true;
 }
 
+/* Whether a step starts from this tensor: one that forward and backward write (running statistics,
+ * the loss) is a consequence, and a block is told by its parts. */
+static bool is_start(const rep_graph *graph, rep_id tensor) {
+    if (graph->tensors[tensor].region == REP_WORK) { return false; }
+    for (rep_id id = 1; id < graph->tensor_count; id++) {
+        if (graph->tensors[id].block == tensor) { return false; }
+    }
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        const rep_node *node = &graph->nodes[n];
+        for (uint32_t o = 0; o < node->out_count && node->phase < REP_UPDATE; o++) {
+            if (node->out[o] == tensor) { return false; }
+        }
+    }
+    return true;
+}
+
 rep_status rep_program_find_nonfinite(rep_program *program, rep_id *tensor) {
     const rep_graph *graph = program->graph;
     /* What the step starts from comes before what it computes. */
     for (rep_id id = 1; id < graph->tensor_count; id++) {
-        if (graph->tensors[id].region != REP_WORK && !is_finite(program, id)) {
+        if (is_start(graph, id) && !is_finite(program, id)) {
             *tensor = id;
             return REP_OK;
         }
