@@ -1,0 +1,184 @@
+/* run.c - the loop: steps, evaluations, checkpoints, metrics, until the end or a signal. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/train.h"
+
+static bool is_due(uint64_t iteration, int64_t period) {
+    return period > 0 && iteration % (uint64_t)period == 0;
+}
+
+static bool is_stopped(const rep_trainer *t) {
+    return t->options->stop != NULL && *t->options->stop != 0;
+}
+
+static void add_step_ms(rep_trainer *t, double ms) {
+    t->step_ms[t->step_count % REP_STEP_MS_KEPT] = ms;
+    t->step_count++;
+}
+
+static int by_value(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts the ring; call when no more steps follow. */
+static double median_ms(rep_trainer *t) {
+    const uint64_t kept = t->step_count < REP_STEP_MS_KEPT ? t->step_count : REP_STEP_MS_KEPT;
+    if (kept == 0) { return 0; }
+    qsort(t->step_ms, (size_t)kept, sizeof *t->step_ms, by_value);
+    return 0.5 * (t->step_ms[(kept - 1) / 2] + t->step_ms[kept / 2]);
+}
+
+static double memory_mib(const rep_trainer *t) {
+    rep_program_memory m;
+    rep_program_memory_get(t->program, &m);
+    return (double)(m.state_bytes + m.work_bytes + m.io_bytes + m.scratch_bytes) / 1048576;
+}
+
+static void report(rep_trainer *t, const rep_metrics_row *row, double elapsed_s, uint64_t steps,
+                   bool is_evaluation) {
+    if (t->options->on_progress == NULL) { return; }
+    const double left = (double)(t->max_iteration - t->counters.iteration);
+    const rep_progress progress = {
+        .iteration = row->iteration,
+        .max_iteration = t->max_iteration,
+        .epoch = row->epoch,
+        .max_epoch = t->max_epoch,
+        .loss = row->loss,
+        .lr = row->lr,
+        .grad_norm = row->grad_norm,
+        .images_per_s = row->images_s,
+        .step_ms = row->step_ms,
+        .eta_s = steps > 0 ? elapsed_s / (double)steps * left : 0,
+        .memory_mib = memory_mib(t),
+        .accuracy = t->accuracy,
+        .is_evaluation = is_evaluation,
+    };
+    t->options->on_progress(t->options->context, &progress);
+}
+
+static rep_status save(rep_trainer *t, bool is_final, char *path) {
+    char name[64];
+    if (is_final) {
+        snprintf(name, sizeof name, "model_final.safetensors");
+    } else {
+        snprintf(name, sizeof name, "model_%07" PRIu64 ".safetensors", t->counters.iteration);
+    }
+    REP_TRY(rep_path_join(path, t->values->output_dir, name));
+    REP_TRY(rep_metrics_flush(t->metrics));
+    REP_TRY(rep_checkpoint_save(t, path));
+    return REP_OK;
+}
+
+/* Evaluates and fills the row's last columns. A stop request leaves them empty. */
+static rep_status evaluate(rep_trainer *t, rep_metrics_row *row) {
+    if (t->evaluator == NULL) { return REP_OK; }
+    rep_eval_result result;
+    const rep_status status = rep_evaluator_run(t->evaluator, &result, t->options->stop);
+    if (status == REP_ERR_INTERRUPTED) { return REP_OK; }
+    REP_TRY(status);
+    t->accuracy = result.top1;
+    row->accuracy = result.top1;
+    row->top5 = result.top5;
+    row->test_loss = result.loss;
+    return REP_OK;
+}
+
+static rep_status interrupted(rep_trainer *t, char *path) {
+    if (strstr(path, "model_") == NULL) { REP_TRY(save(t, false, path)); }
+    return rep_fail(REP_ERR_INTERRUPTED,
+                    "training: stopped by a signal at iteration %" PRIu64 " of %" PRIu64
+                    "; saved %s; the same command goes on from there",
+                    t->counters.iteration, t->max_iteration, path);
+}
+
+/* One iteration with all that is due behind it. `path` is the checkpoint it left, "" for none. */
+static rep_status iterate(rep_trainer *t, double begin_s, uint64_t first, char *path) {
+    const double step_s = rep_clock_s();
+    rep_step_report step;
+    REP_TRY(rep_trainer_step(t, &step));
+    const double ms = (rep_clock_s() - step_s) * 1e3;
+    add_step_ms(t, ms);
+    rep_metrics_row row = {
+        .iteration = t->counters.iteration,
+        .epoch = step.epoch + 1,
+        .loss = step.loss,
+        .lr = step.lr,
+        .grad_norm = step.grad_norm,
+        .step_ms = ms,
+        .images_s = (double)(t->batch * t->accumulate) / ms * 1e3,
+        .accuracy = NAN,
+        .top5 = NAN,
+        .test_loss = NAN,
+    };
+    const uint64_t done = t->counters.iteration;
+    const bool is_last = done == t->max_iteration;
+    report(t, &row, rep_clock_s() - begin_s, done - first, false);
+    /* A test split that cannot be read must not cost the training: save first, then fail. */
+    rep_status evaluated = REP_OK;
+    if (is_last || is_due(done, t->eval_period)) { evaluated = evaluate(t, &row); }
+    if (!isnan(row.accuracy)) { report(t, &row, rep_clock_s() - begin_s, done - first, true); }
+    char reason[1024];
+    snprintf(reason, sizeof reason, "%s", rep_last_error());
+    REP_TRY(rep_metrics_write(t->metrics, &row));
+    path[0] = '\0';
+    if (is_last || is_due(done, t->values->solver_checkpoint_period) || evaluated != REP_OK) {
+        REP_TRY(save(t, is_last, path));
+    }
+    return evaluated == REP_OK ? REP_OK : rep_fail(evaluated, "%s", reason);
+}
+
+static rep_status loop(rep_trainer *t, char *path) {
+    const double begin_s = rep_clock_s();
+    const uint64_t first = t->counters.iteration;
+    while (t->counters.iteration < t->max_iteration) {
+        if (is_stopped(t)) { return interrupted(t, path); }
+        REP_TRY(iterate(t, begin_s, first, path));
+    }
+    return REP_OK;
+}
+
+/* A run that was finished before, or stopped in its last evaluation, still owes its accuracy. */
+static rep_status finish(rep_trainer *t, rep_train_result *out, const char *path) {
+    if (t->evaluator != NULL && t->accuracy < 0) {
+        rep_eval_result result;
+        REP_TRY(rep_evaluator_run(t->evaluator, &result, t->options->stop));
+        t->accuracy = result.top1;
+    }
+    REP_TRY(rep_start_check_search(t));
+    const rep_counters *c = &t->counters;
+    rep_train_result result = {
+        .iterations = c->iteration,
+        .last_loss = c->loss_count > 0 ? c->loss_sum / (double)c->loss_count : 0,
+        .accuracy = t->accuracy,
+        .step_ms = median_ms(t),
+        .peak_memory_mib = memory_mib(t),
+        .param_count = rep_model_param_count(t->model, t->graph),
+    };
+    snprintf(result.checkpoint, sizeof result.checkpoint, "%s", path);
+    *out = result;
+    return REP_OK;
+}
+
+rep_status rep_train(rep_train_result *out, const rep_train_options *options) {
+    rep_trainer *t = NULL;
+    REP_TRY(rep_trainer_create(&t, options));
+    char path[REP_PATH_BYTES] = "";
+    rep_status status = REP_OK;
+    if (t->counters.iteration >= t->max_iteration) {
+        snprintf(path, sizeof path, "%s", t->checkpoint);
+        rep_log(REP_LOG_INFO,
+                "%s has all %" PRIu64
+                " iterations already; raise SOLVER.MAX_ITER or EPOCHS to train "
+                "on, or choose another OUTPUT_DIR to start anew",
+                path, t->counters.iteration);
+    } else {
+        status = loop(t, path);
+    }
+    if (status == REP_OK) { status = finish(t, out, path); }
+    rep_trainer_destroy(t);
+    return status;
+}

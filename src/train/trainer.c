@@ -1,0 +1,189 @@
+/* trainer.c - puts a run together from its configuration and drives it to the end.
+ *
+ *   config -> data sets, model graph -> backward -> optimizer -> program -> start -> steps
+ *
+ * The evaluation program shares the training program's state; under EMA_DECAY it reads the average.
+ * A stop request is honoured between steps: the state is saved and the run can go on later.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/train.h"
+
+/* Iterations in all: SOLVER.EPOCHS passes over the data, or SOLVER.MAX_ITER. */
+static rep_status count_iterations(rep_trainer *t) {
+    const rep_values *v = t->values;
+    const size_t pictures = rep_dataset_info_get(t->train_set)->count;
+    const uint64_t epoch_batches = pictures / t->batch;
+    if (epoch_batches == 0) {
+        return rep_fail(REP_ERR_DATA,
+                        "SOLVER.IMS_PER_BATCH: %" PRIu64 " pictures wanted, the data set has %zu; "
+                        "choose a smaller batch",
+                        t->batch, pictures);
+    }
+    t->per_epoch = epoch_batches / t->accumulate > 0 ? epoch_batches / t->accumulate : 1;
+    if (v->solver_epochs > 0) {
+        const double steps = v->solver_epochs * (double)epoch_batches / (double)t->accumulate;
+        t->max_iteration = steps >= 1 ? (uint64_t)floor(steps) : 1;
+    } else if (v->solver_max_iter > 0) {
+        t->max_iteration = (uint64_t)v->solver_max_iter;
+    } else {
+        return rep_fail(REP_ERR_CONFIG,
+                        "SOLVER.MAX_ITER: found %lld; wanted 1 or more, or give "
+                        "SOLVER.EPOCHS",
+                        (long long)v->solver_max_iter);
+    }
+    t->eval_period = v->solver_eval_period > 0 ? v->solver_eval_period : (int64_t)t->per_epoch;
+    t->max_epoch = (t->max_iteration * t->accumulate + epoch_batches - 1) / epoch_batches;
+    return REP_OK;
+}
+
+/* What can be refused before any file is touched. */
+static rep_status check_values(rep_trainer *t) {
+    const rep_values *v = t->values;
+    REP_TRY(rep_mode_parse(&t->mode, v->training_mode));
+    t->batch = (uint64_t)v->solver_ims_per_batch;
+    t->accumulate = (uint64_t)v->solver_accumulate_steps;
+    if (v->output_dir[0] == '\0') {
+        return rep_fail(REP_ERR_CONFIG, "OUTPUT_DIR: empty; name a folder for the results");
+    }
+    double lr = 0;
+    REP_TRY(rep_schedule_lr(&lr, v, 0, 1, 1));
+    rep_setup_optimizer(&t->spec, v);
+    return REP_OK;
+}
+
+static rep_status build_step(rep_trainer *t) {
+    const rep_values *v = t->values;
+    const rep_dataset_info *info = rep_dataset_info_get(t->train_set);
+    rep_vgg_spec spec;
+    REP_TRY(rep_vgg_spec_from_config(&spec, v, info->channels, info->class_count));
+    REP_TRY(rep_graph_create(&t->graph));
+    REP_TRY(rep_model_build(&t->model, t->graph, &spec, t->mode, true, (int32_t)t->batch,
+                            info->height, info->width, (float)v->solver_label_smoothing));
+    REP_TRY(rep_graph_check(t->graph));
+    REP_TRY(rep_start_scales(t));
+    REP_TRY(rep_graph_backward(t->graph, rep_model_io_get(t->model)->loss, 0));
+    /* The ordinary optimizer has no rows: csla carries its scales in the model. */
+    const rep_scale_row *const *rows = t->mode == REP_MODE_TARGET ? t->rows : NULL;
+    REP_TRY(rep_optimizer_append(&t->optimizer, t->graph, t->model, &t->spec, rows));
+    return rep_graph_check(t->graph);
+}
+
+/* Everything but memory on a device: enough for --explain-params. */
+static rep_status describe(rep_trainer *t) {
+    REP_TRY(check_values(t));
+    REP_TRY(rep_setup_dataset(&t->train_set, t->values, true));
+    REP_TRY(count_iterations(t));
+    return build_step(t);
+}
+
+static void lint_line(void *context, const char *text) {
+    (void)context;
+    rep_log(REP_LOG_WARNING, "%s", text);
+}
+
+static rep_status open_device(rep_trainer *t) {
+    REP_TRY(rep_device_open(&t->device, rep_setup_device(t->options), t->options->threads));
+    rep_device_info device;
+    rep_device_describe(t->device, &device);
+    rep_log(REP_LOG_INFO, "device %s, %d threads: %s", device.name, device.threads,
+            device.description);
+    REP_TRY(rep_program_create(&t->program, t->device, t->graph, NULL, NULL));
+    return rep_optimizer_upload(t->optimizer, t->program);
+}
+
+static rep_status open_loader(rep_trainer *t) {
+    rep_loader_options options;
+    REP_TRY(rep_setup_loader(&options, t->values, rep_dataset_info_get(t->train_set), true));
+    options.first_batch = t->counters.batches;
+    return rep_loader_create(&t->loader, t->train_set, &options);
+}
+
+static void log_run(const rep_trainer *t) {
+    const rep_dataset_info *info = rep_dataset_info_get(t->train_set);
+    rep_log(REP_LOG_INFO,
+            "TRAINING_MODE %s: %zu parameters, %zu pictures of %" PRId32 " classes (%s), "
+            "%" PRIu64 " iterations of %" PRIu64 " pictures, seed %lld",
+            rep_mode_name(t->mode), rep_model_param_count(t->model, t->graph), info->count,
+            info->class_count, info->kind, t->max_iteration, t->batch * t->accumulate,
+            (long long)t->values->seed);
+    rep_program_memory memory;
+    rep_program_memory_get(t->program, &memory);
+    rep_log(REP_LOG_INFO,
+            "memory: state %.1f, work %.1f (%.1f without reuse), io %.1f, scratch %.1f MiB",
+            (double)memory.state_bytes / 1048576, (double)memory.work_bytes / 1048576,
+            (double)memory.unplanned_work_bytes / 1048576, (double)memory.io_bytes / 1048576,
+            (double)memory.scratch_bytes / 1048576);
+}
+
+static rep_status prepare(rep_trainer *t) {
+    REP_TRY(check_values(t));
+    REP_TRY(rep_setup_dataset(&t->train_set, t->values, true));
+    REP_TRY(rep_setup_dataset(&t->test_set, t->values, false));
+    REP_TRY(count_iterations(t));
+    REP_TRY(rep_checkpoint_find(t));
+    REP_TRY(build_step(t));
+    (void)rep_lint(t->values, t->mode, lint_line, NULL);
+    REP_TRY(open_device(t));
+    REP_TRY(rep_start_state(t));
+    if (t->test_set != NULL) {
+        REP_TRY(rep_evaluator_create(&t->evaluator, t->device, t->values, t->mode, t->test_set,
+                                     t->program, t->spec.ema_decay > 0 ? "ema." : NULL));
+    }
+    REP_TRY(open_loader(t));
+    t->step_ms = calloc(REP_STEP_MS_KEPT, sizeof *t->step_ms);
+    if (t->step_ms == NULL) { return rep_fail(REP_ERR_MEMORY, "training: no memory"); }
+    REP_TRY(rep_folder_make(t->values->output_dir));
+    REP_TRY(rep_metrics_open(&t->metrics, t->values->output_dir, t->counters.iteration));
+    log_run(t);
+    return REP_OK;
+}
+
+static rep_status create(rep_trainer **out, const rep_train_options *options,
+                         rep_status (*fill)(rep_trainer *)) {
+    rep_trainer *t = calloc(1, sizeof *t);
+    if (t == NULL) { return rep_fail(REP_ERR_MEMORY, "training: no memory"); }
+    t->options = options;
+    t->values = rep_config_values(options->config);
+    t->accuracy = -1;
+    const rep_status status = fill(t);
+    if (status != REP_OK) {
+        rep_trainer_destroy(t);
+        return status;
+    }
+    *out = t;
+    return REP_OK;
+}
+
+rep_status rep_trainer_create(rep_trainer **out, const rep_train_options *options) {
+    return create(out, options, prepare);
+}
+
+void rep_trainer_destroy(rep_trainer *t) {
+    if (t == NULL) { return; }
+    rep_metrics_close(t->metrics);
+    rep_loader_destroy(t->loader);
+    rep_evaluator_destroy(t->evaluator);
+    rep_program_destroy(t->program);
+    rep_optimizer_destroy(t->optimizer);
+    rep_model_destroy(t->model);
+    rep_graph_destroy(t->graph);
+    rep_scales_destroy(t->scales);
+    rep_device_close(t->device);
+    rep_dataset_close(t->test_set);
+    rep_dataset_close(t->train_set);
+    free(t->rows);
+    free(t->step_ms);
+    free(t);
+}
+
+rep_status rep_train_explain(char **out, const rep_train_options *options) {
+    rep_trainer *t = NULL;
+    REP_TRY(create(&t, options, describe));
+    const rep_status status = rep_optimizer_explain(t->optimizer, out);
+    rep_trainer_destroy(t);
+    return status;
+}
