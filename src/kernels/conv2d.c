@@ -4,7 +4,7 @@
  * y[n,o,i,j] = act(b[o] + sum w[o,c,r,s] x[n, c, i*stride + r - pad, j*stride + s - pad])
  * Chooses the algorithm; igemm.h, winograd.h and depthwise.c divide the work.
  */
-#include "kernels/igemm.h"
+#include "kernels/winograd.h"
 
 static rep_conv read_conv(const rep_kernel_call *call) {
     const rep_conv2d_params *p = call->params;
@@ -53,6 +53,11 @@ static rep_igemm thin_job(const rep_kernel_call *call, const rep_conv *conv, con
 
 static size_t scratch_bytes(const rep_kernel_call *call, int threads) {
     const rep_conv conv = read_conv(call);
+    const rep_conv2d_params *p = call->params;
+    if (rep_winograd_wanted(&conv, p->algo)) {
+        const rep_igemm job = direct_job(call, &conv);
+        return rep_winograd_bytes(&job, threads);
+    }
     if (rep_conv_is_thin(&conv)) {
         const rep_igemm job = thin_job(call, &conv, NULL);
         return rep_conv_border_bytes(&conv) + rep_igemm_bytes(&job, threads);
@@ -64,6 +69,12 @@ static size_t scratch_bytes(const rep_kernel_call *call, int threads) {
 
 static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const rep_conv conv = read_conv(call);
+    const rep_conv2d_params *p = call->params;
+    if (rep_winograd_wanted(&conv, p->algo)) {
+        const rep_igemm job = direct_job(call, &conv);
+        rep_winograd_run(&job, call->scratch, worker);
+        return;
+    }
     if (rep_conv_is_thin(&conv)) {
         const rep_igemm job = thin_job(call, &conv, call->scratch);
         rep_conv_border(&conv, call->in[0].data, call->scratch, worker);

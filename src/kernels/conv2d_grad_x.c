@@ -4,7 +4,7 @@
  * dx[n,c,y,x] = sum over o, r, s with y + pad - r = i*stride, x + pad - s = j*stride of
  *               dy[n,o,i,j] w[o,c,r,s]
  */
-#include "kernels/igemm.h"
+#include "kernels/winograd.h"
 
 static rep_conv read_conv(const rep_kernel_call *call) {
     const rep_conv2d_grad_params *p = call->params;
@@ -41,6 +41,8 @@ static rep_igemm direct_job(const rep_kernel_call *call, const rep_conv *conv) {
 static size_t scratch_bytes(const rep_kernel_call *call, int threads) {
     const rep_conv conv = read_conv(call);
     const rep_igemm job = direct_job(call, &conv);
+    const rep_conv2d_grad_params *p = call->params;
+    if (rep_winograd_wanted(&conv, p->algo)) { return rep_winograd_bytes(&job, threads); }
     if (rep_conv_is_depthwise(&conv)) { return rep_depthwise_bytes(&job, threads); }
     return rep_igemm_bytes(&job, threads);
 }
@@ -48,7 +50,10 @@ static size_t scratch_bytes(const rep_kernel_call *call, int threads) {
 static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const rep_conv conv = read_conv(call);
     const rep_igemm job = direct_job(call, &conv);
-    if (rep_conv_is_depthwise(&conv)) {
+    const rep_conv2d_grad_params *p = call->params;
+    if (rep_winograd_wanted(&conv, p->algo)) {
+        rep_winograd_run(&job, call->scratch, worker);
+    } else if (rep_conv_is_depthwise(&conv)) {
         rep_depthwise_run(&job, call->scratch, worker);
     } else {
         rep_igemm_run(&job, call->scratch, worker);
