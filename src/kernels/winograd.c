@@ -10,8 +10,8 @@ enum { BLOCK_BYTES = 896 << 10, MAX_TILES = 8 * TILE_ROWS };
 
 typedef struct layout {
     size_t depth_pad, width_pad, rows, cols, tiles; /* rows, cols: tiles per picture */
-    size_t block_tiles;            /* largest block */
-    size_t v_step, m_step;         /* elements from one point to the next */
+    size_t block_tiles;                             /* largest block */
+    size_t v_step, m_step;                          /* elements from one point to the next */
     size_t weight_count, zero_count, worker_count;
 } layout;
 
@@ -34,7 +34,8 @@ static layout layout_get(const rep_igemm *job) {
     size_t tiles = BLOCK_BYTES / (WINOGRAD_POINTS * at.depth_pad * sizeof(real));
     tiles = tiles / TILE_ROWS * TILE_ROWS;
     at.block_tiles = tiles < TILE_ROWS ? TILE_ROWS : tiles > MAX_TILES ? MAX_TILES : tiles;
-    /* An odd number of cache lines between points: 36 stores at a power of two would share a set. */
+    /* An odd number of cache lines between points: 36 stores at a power of two would share a set.
+     */
     at.v_step = at.block_tiles * at.depth_pad + 64 / sizeof(real);
     at.m_step = at.block_tiles * TILE_COLS + 64 / sizeof(real);
     at.weight_count = WINOGRAD_POINTS * at.depth_pad * at.width_pad;
@@ -46,10 +47,12 @@ static layout layout_get(const rep_igemm *job) {
 size_t rep_winograd_bytes(const rep_igemm *job, int threads) {
     const layout at = layout_get(job);
     return (at.weight_count + rep_round_up(at.zero_count, 64 / sizeof(real)) +
-            (size_t)threads * at.worker_count) * sizeof(real);
+            (size_t)threads * at.worker_count) *
+           sizeof(real);
 }
 
-/* ---- input ------------------------------------------------------------------------------------- */
+/* ---- input -------------------------------------------------------------------------------------
+ */
 /* Points at the 36 input pixels of a tile. */
 static void point_tile(const walk *w, size_t tile, const real *from[WINOGRAD_POINTS]) {
     const rep_igemm *job = w->job;
@@ -103,7 +106,8 @@ static void transform_inputs(const walk *w, size_t first, size_t count) {
     }
 }
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- products ----------------------------------------------------------------------------------
+ */
 /* m[TILE_ROWS][TILE_COLS] = a b, a[channel vector][TILE_ROWS][REP_LANES], b[channel][columns]. */
 REP_INLINE void multiply(const real *a, const real *b, size_t depth_vecs, real *m,
                          const size_t vecs) {
@@ -150,7 +154,8 @@ static void multiply_block(const walk *w, size_t count, size_t column, size_t si
     }
 }
 
-/* ---- output ------------------------------------------------------------------------------------ */
+/* ---- output ------------------------------------------------------------------------------------
+ */
 REP_INLINE void transform_output(const real *m, size_t step, vec bias,
                                  vec y[WINOGRAD_OUT][WINOGRAD_OUT]) {
     vec half[WINOGRAD_OUT][WINOGRAD_IN];
@@ -169,8 +174,7 @@ REP_INLINE void transform_output(const real *m, size_t step, vec bias,
 }
 
 /* The pixels of one tile inside the picture, `count` channels of one vector. */
-static void store_output(const walk *w, size_t tile, size_t channel, size_t count,
-                         const real *m) {
+static void store_output(const walk *w, size_t tile, size_t channel, size_t count, const real *m) {
     const rep_igemm *job = w->job;
     const size_t per_picture = w->at->rows * w->at->cols;
     const size_t n = tile / per_picture, i0 = tile % per_picture / w->at->cols * WINOGRAD_OUT;
@@ -225,7 +229,11 @@ void rep_winograd_run(const rep_igemm *job, void *scratch, const rep_worker *wor
     real *weights = scratch, *zeros = weights + at.weight_count;
     real *mine = zeros + rep_round_up(at.zero_count, 64 / sizeof(real)) +
                  (size_t)worker->index * at.worker_count;
-    const walk w = {.job = job, .at = &at, .weights = weights, .zeros = zeros, .v = mine,
+    const walk w = {.job = job,
+                    .at = &at,
+                    .weights = weights,
+                    .zeros = zeros,
+                    .v = mine,
                     .m = mine + WINOGRAD_POINTS * at.v_step,
                     .pad = job->is_grad ? 2 - (ptrdiff_t)job->pad : (ptrdiff_t)job->pad};
     rep_winograd_weights(job, weights, worker);

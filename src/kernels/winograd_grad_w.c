@@ -13,8 +13,8 @@ enum { BLOCK_BYTES = 768 << 10, MAX_TILES = 192, IN_PX = 36, OUT_PX = 16, KERNEL
 
 typedef struct layout {
     size_t rows, cols, tiles, block_tiles;
-    size_t in_blocks, out_vecs;  /* blocks of TILE_COLS input channels, vectors of output channels */
-    size_t v_step, y_step;       /* elements between points */
+    size_t in_blocks, out_vecs; /* blocks of TILE_COLS input channels, vectors of output channels */
+    size_t v_step, y_step;      /* elements between points */
     size_t sum_count, zero_count, worker_count;
 } layout;
 
@@ -58,38 +58,33 @@ size_t rep_winograd_grad_w_bytes(const rep_conv *conv, int threads) {
     return (at.sum_count + at.zero_count + (size_t)threads * at.worker_count) * sizeof(real);
 }
 
-/* ---- transforms, one row of points ------------------------------------------------------------- */
-/* Row r of B^T, as winograd_input has it. */
-REP_INLINE vec input_row(const int r, const vec d[WINOGRAD_IN]) {
-    switch (r) {
-    case 0: return 4 * d[0] + (d[4] - 5 * d[2]);
-    case 1: return (d[4] - 4 * d[2]) + (d[3] - 4 * d[1]);
-    case 2: return (d[4] - 4 * d[2]) - (d[3] - 4 * d[1]);
-    case 3: return (d[4] - d[2]) + 2 * (d[3] - d[1]);
-    case 4: return (d[4] - d[2]) - 2 * (d[3] - d[1]);
-    default: return 4 * d[1] + (d[5] - 5 * d[3]);
-    }
-}
-
-/* Row r of G for four taps: the polynomial e at the point, over the product of its distances. */
+/* ---- transforms, one row of points -------------------------------------------------------------
+ */
+/* Row r of G for four taps: the polynomial e at the point, over the point's distances. */
 REP_INLINE vec gradient_row(const int r, const vec e[WINOGRAD_OUT]) {
-    const real sixth = (real)(-1.0 / 6.0), part = (real)(1.0 / 24.0);
+    const real p = WINOGRAD_P, q = WINOGRAD_Q, pp = WINOGRAD_PP, qq = WINOGRAD_QQ;
     switch (r) {
-    case 0: return (real)0.25 * e[0];
-    case 1: return ((e[0] + e[2]) + (e[1] + e[3])) * sixth;
-    case 2: return ((e[0] + e[2]) - (e[1] + e[3])) * sixth;
-    case 3: return ((e[0] + 4 * e[2]) + (2 * e[1] + 8 * e[3])) * part;
-    case 4: return ((e[0] + 4 * e[2]) - (2 * e[1] + 8 * e[3])) * part;
-    default: return e[3];
+    case 0:
+        return e[0] * (1 / WINOGRAD_N0);
+    case 1:
+        return ((e[0] + pp * e[2]) + p * (e[1] + pp * e[3])) * (1 / WINOGRAD_NP);
+    case 2:
+        return ((e[0] + pp * e[2]) - p * (e[1] + pp * e[3])) * (1 / WINOGRAD_NP);
+    case 3:
+        return ((e[0] + qq * e[2]) + q * (e[1] + qq * e[3])) * (1 / WINOGRAD_NQ);
+    case 4:
+        return ((e[0] + qq * e[2]) - q * (e[1] + qq * e[3])) * (1 / WINOGRAD_NQ);
+    default:
+        return e[3];
     }
 }
 
 /* A^T, six to three */
 REP_INLINE void kernel_output(const vec m[WINOGRAD_IN], vec g[KERNEL]) {
     const vec sum1 = m[1] + m[2], sum2 = m[3] + m[4];
-    g[0] = m[0] + sum1 + sum2;
-    g[1] = (m[1] - m[2]) + 2 * (m[3] - m[4]);
-    g[2] = (sum1 + 4 * sum2) + m[5];
+    g[0] = m[0] + (sum1 + sum2);
+    g[1] = WINOGRAD_P * (m[1] - m[2]) + WINOGRAD_Q * (m[3] - m[4]);
+    g[2] = WINOGRAD_PP * sum1 + (WINOGRAD_QQ * sum2 + m[5]);
 }
 
 static inline vec load_some(const real *p, size_t count) {
@@ -107,7 +102,7 @@ REP_INLINE void transform_input(const int r, const real *const *from, size_t cha
             const bool is_used = r == 0 ? k % 2 == 0 : r == 5 ? k % 2 == 1 : k > 0 && k < 5;
             d[k] = is_used ? load_some(from[k * WINOGRAD_IN + s] + channel, count) : vset(0);
         }
-        half[s] = input_row(r, d);
+        half[s] = winograd_input_row(r, d);
     }
     winograd_input(half, t);
     REP_UNROLL(8) for (size_t s = 0; s < WINOGRAD_IN; s++) { vstore(to + s * step, t[s]); }
@@ -134,8 +129,7 @@ REP_INLINE void transform_gradient(const int r, const real *const *from, size_t 
 }
 
 /* Row r of all tiles of a block: every input channel, output vectors [first, last). */
-REP_INLINE void transform_row(const int r, const walk *w, size_t count, size_t first,
-                              size_t last) {
+REP_INLINE void transform_row(const int r, const walk *w, size_t count, size_t first, size_t last) {
     const layout *at = w->at;
     const size_t c_in = w->conv->c_in, c_out = w->conv->c_out;
     for (size_t tile = 0; tile < count; tile++) {
@@ -160,9 +154,9 @@ REP_INLINE void transform_row(const int r, const walk *w, size_t count, size_t f
     }
 }
 
-#define TRANSFORM_ROW(r)                                                                         \
-    static void transform_row_##r(const walk *w, size_t count, size_t first, size_t last) {      \
-        transform_row(r, w, count, first, last);                                                 \
+#define TRANSFORM_ROW(r)                                                                           \
+    static void transform_row_##r(const walk *w, size_t count, size_t first, size_t last) {        \
+        transform_row(r, w, count, first, last);                                                   \
     }
 TRANSFORM_ROW(0)
 TRANSFORM_ROW(1)
@@ -190,13 +184,14 @@ static void point_tiles(const walk *w, size_t first, size_t count) {
         for (size_t k = 0; k < OUT_PX; k++) {
             const size_t i = i0 + k / WINOGRAD_OUT, j = j0 + k % WINOGRAD_OUT;
             const bool is_in = i < conv->out_h && j < conv->out_w;
-            *to++ = is_in ? w->dy + ((n * conv->out_h + i) * conv->out_w + j) * conv->c_out
-                          : w->zeros;
+            *to++ =
+                is_in ? w->dy + ((n * conv->out_h + i) * conv->out_w + j) * conv->c_out : w->zeros;
         }
     }
 }
 
-/* ---- sums over tiles --------------------------------------------------------------------------- */
+/* ---- sums over tiles ---------------------------------------------------------------------------
+ */
 /* sum[SUM_ROWS][TILE_COLS] += over tiles y[tile][row] v[tile][column] */
 REP_INLINE void add_products(const real *y, const real *v, size_t count, real *sum,
                              const size_t vecs) {
@@ -247,7 +242,8 @@ static void sum_row(const walk *w, size_t r, size_t count, size_t first, size_t 
     }
 }
 
-/* ---- dw ---------------------------------------------------------------------------------------- */
+/* ---- dw ----------------------------------------------------------------------------------------
+ */
 /* A^T S A of one output channel and one vector of input channels. */
 static void store_kernels(const walk *w, size_t o, size_t channel, real *dw) {
     const size_t c_in = w->conv->c_in, left = c_in - channel;
@@ -256,8 +252,8 @@ static void store_kernels(const walk *w, size_t o, size_t channel, real *dw) {
     for (size_t s = 0; s < WINOGRAD_IN; s++) {
         vec m[WINOGRAD_IN], g[KERNEL];
         for (size_t r = 0; r < WINOGRAD_IN; r++) {
-            m[r] = vload(sums_of(w, r * WINOGRAD_IN + s, o / REP_LANES, channel / TILE_COLS) +
-                         place);
+            m[r] =
+                vload(sums_of(w, r * WINOGRAD_IN + s, o / REP_LANES, channel / TILE_COLS) + place);
         }
         kernel_output(m, g);
         for (size_t r = 0; r < KERNEL; r++) { half[r][s] = g[r]; }
@@ -307,8 +303,15 @@ void rep_winograd_grad_w_run(const rep_conv *conv, const real *x, const real *dy
     real *sums = scratch, *zeros = sums + at.sum_count;
     real *mine = zeros + at.zero_count + (size_t)worker->index * at.worker_count;
     real *y = mine + WINOGRAD_IN * at.v_step;
-    const walk w = {.conv = conv, .at = &at, .x = x, .dy = dy, .zeros = zeros, .sums = sums,
-                    .v = mine, .y = y, .from = (const real **)(y + WINOGRAD_IN * at.y_step)};
+    const walk w = {.conv = conv,
+                    .at = &at,
+                    .x = x,
+                    .dy = dy,
+                    .zeros = zeros,
+                    .sums = sums,
+                    .v = mine,
+                    .y = y,
+                    .from = (const real **)(y + WINOGRAD_IN * at.y_step)};
     if (worker->index == 0) { memset(zeros, 0, at.zero_count * sizeof(real)); }
     rep_worker_sync(worker);
     size_t begin, end;
@@ -317,7 +320,5 @@ void rep_winograd_grad_w_run(const rep_conv *conv, const real *x, const real *dy
     rep_worker_sync(worker);
     const size_t vecs = (conv->c_in + REP_LANES - 1) / REP_LANES;
     rep_worker_range(worker, conv->c_out * vecs, 1, &begin, &end);
-    for (size_t i = begin; i < end; i++) {
-        store_kernels(&w, i / vecs, i % vecs * REP_LANES, dw);
-    }
+    for (size_t i = begin; i < end; i++) { store_kernels(&w, i / vecs, i % vecs * REP_LANES, dw); }
 }

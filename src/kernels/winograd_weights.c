@@ -1,7 +1,8 @@
 /* winograd_weights.c - transformed kernels U = G g G^T of F(4x4,3x3).
  *
  * g is the 3x3 kernel of one input and one output channel, turned by half a turn for the gradient.
- * Done once per call, vectors along output columns; blocks of columns by input channels are divided.
+ * Done once per call, vectors along output columns; blocks of columns by input channels are
+ * divided.
  */
 #include "kernels/winograd.h"
 
