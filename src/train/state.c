@@ -32,13 +32,14 @@ static size_t prefix_length(const char *name) {
 }
 
 /* saved[id] for every tensor: floating-point state that is no block of others. Gradient sums start
- * anew in every step. */
+ * anew in every step, and a net without RepOptimizer has an empty block of scales. */
 static bool *list_saved(const rep_graph *graph) {
     bool *saved = calloc(graph->tensor_count, sizeof *saved);
     if (saved == NULL) { return NULL; }
     for (rep_id id = 1; id < graph->tensor_count; id++) {
         const rep_tensor *t = &graph->tensors[id];
         saved[id] = t->region == REP_STATE && t->dtype == REP_F32 &&
+                    strcmp(t->name, "scales") != 0 &&
                     !has_prefix(t->name, "optimizer.accumulated");
     }
     for (rep_id id = 1; id < graph->tensor_count; id++) { saved[graph->tensors[id].block] = false; }
