@@ -1,0 +1,78 @@
+/* data.h - the data room: what a data set is inside, and the pieces pictures are made of. */
+#ifndef REP_DATA_DATA_H
+#define REP_DATA_DATA_H
+
+#include "base/base.h"
+#include "repopt/data.h"
+
+enum { REP_DATA_PATH_BYTES = 4096, REP_IMAGE_MEGAPIXELS = 100 };
+
+/* ---- data sets ------------------------------------------------------------------------------ */
+
+/* What a kind of data set does. `state` is its own memory, made by its open function. */
+typedef struct rep_dataset_class {
+    rep_status (*read)(const rep_dataset *set, size_t index, uint8_t *pixels, int32_t *label);
+    void (*close)(rep_dataset *set); /* also after an open that failed halfway */
+} rep_dataset_class;
+
+struct rep_dataset {
+    rep_dataset_info info;
+    const rep_dataset_class *methods;
+    void *state;
+    rep_arena arena;    /* names and paths */
+    const char **files; /* grown in the arena by rep_dataset_add_file */
+    size_t file_capacity;
+};
+
+/* One per kind: fills a zeroed set. On failure the caller closes what is there. */
+REP_NODISCARD rep_status rep_cifar_open(rep_dataset *set, const rep_dataset_options *options);
+REP_NODISCARD rep_status rep_idx_open(rep_dataset *set, const rep_dataset_options *options);
+REP_NODISCARD rep_status rep_folder_open(rep_dataset *set, const rep_dataset_options *options);
+REP_NODISCARD rep_status rep_drawn_open(rep_dataset *set, const rep_dataset_options *options);
+
+/* Notes a file that was read. */
+REP_NODISCARD rep_status rep_dataset_add_file(rep_dataset *set, const char *path);
+/* Sets info.class_names to `names`, or to "class 0", "class 1", ... when NULL. Copied. */
+REP_NODISCARD rep_status rep_dataset_set_names(rep_dataset *set, const char *const *names,
+                                               int32_t count);
+/* Sets them from a text file, one name per line, exactly `count` of them. */
+REP_NODISCARD rep_status rep_dataset_load_names(rep_dataset *set, const char *path, int32_t count);
+/* "folder/name" into path[REP_DATA_PATH_BYTES]. */
+REP_NODISCARD rep_status rep_data_path(char *path, const char *folder, const char *name);
+
+/* ---- pictures ------------------------------------------------------------------------------- */
+
+/* Allocates zeroed pixels; REP_ERR_DATA beyond REP_IMAGE_MEGAPIXELS or for empty sides. */
+REP_NODISCARD rep_status rep_image_init(rep_image *out, const char *name, uint32_t width,
+                                        uint32_t height, int32_t channels);
+/* Decode to 1 or 3 channels, whichever is natural, and tell the EXIF orientation, 1 .. 8. */
+REP_NODISCARD rep_status rep_jpeg_decode(rep_image *out, int *orientation, const char *name,
+                                         const uint8_t *bytes, size_t count);
+REP_NODISCARD rep_status rep_png_decode(rep_image *out, int *orientation, const char *name,
+                                        const uint8_t *bytes, size_t count);
+/* The orientation tag of an EXIF block (TIFF header first); 1 when absent or damaged. */
+int rep_exif_orientation(const uint8_t *bytes, size_t count);
+typedef struct rep_rect {
+    int32_t left, top, width, height;
+} rep_rect;
+/* Resizes a part of `in`, which must lie inside it; see rep_image_resize. */
+REP_NODISCARD rep_status rep_image_resize_part(rep_image *out, const rep_image *in, rep_rect part,
+                                               int32_t width, int32_t height);
+
+/* ---- augmentation --------------------------------------------------------------------------- */
+
+typedef struct rep_augmenter {
+    rep_augment options;
+    int32_t height, width, channels;
+    float table[4][256]; /* normalised value of a byte, per channel */
+} rep_augmenter;
+/* REP_ERR_ARGUMENT names the option that is out of range. */
+REP_NODISCARD rep_status rep_augmenter_init(rep_augmenter *out, const rep_augment *options,
+                                            const rep_dataset_info *info);
+/* pixels[h][w][c] -> out[h][w][c], normalised only. */
+void rep_augment_plain(const rep_augmenter *a, const uint8_t *pixels, float *out);
+/* The same with everything else; `rng` starts at the picture's own key. scratch: h * w * c. */
+void rep_augment_random(const rep_augmenter *a, rep_rng *rng, const uint8_t *pixels, float *scratch,
+                        float *out);
+
+#endif
