@@ -7,6 +7,8 @@
 #ifndef REPOPT_TRAIN_H
 #define REPOPT_TRAIN_H
 
+#include <stdio.h>
+
 #include "repopt/data.h"
 #include "repopt/model.h"
 
@@ -30,6 +32,9 @@ typedef struct rep_train_options {
     bool is_forced_reinit; /* re-initialise from SCALE though MODEL.WEIGHT is a trained net */
     void (*on_progress)(void *context, const rep_progress *progress);
     void *context;
+    /* rep_evaluate only, may be NULL: what the net says about picture `index` of the test split. */
+    void (*on_prediction)(void *context, size_t index, int32_t label, const float *logits,
+                          int32_t class_count);
     const volatile int *stop; /* becomes non-zero on SIGINT/SIGTERM: save and leave */
 } rep_train_options;
 
@@ -64,6 +69,16 @@ REP_NODISCARD rep_status rep_evaluate(rep_eval_result *out, const rep_train_opti
 /* One line per trainable tensor of the run: group, decay, learning rate factor, mask. *out is
  * malloc'd. Nothing is trained or written. */
 REP_NODISCARD rep_status rep_train_explain(char **out, const rep_train_options *options);
+
+/* Prints one stage of the way from configuration to training step. Nothing is trained or written. */
+typedef enum rep_stage {
+    REP_STAGE_MODEL,  /* blocks, tensors, parameter counts */
+    REP_STAGE_GRAPH,  /* every node of a step */
+    REP_STAGE_PLAN,   /* where each tensor lies, memory in all */
+    REP_STAGE_PROGRAM /* one step, node by node, with times */
+} rep_stage;
+REP_NODISCARD rep_status rep_train_show(FILE *out, rep_stage stage,
+                                        const rep_train_options *options);
 
 /* Learning rate of training iteration `iteration` (0 first) of `total`, `per_epoch` batches. */
 REP_NODISCARD rep_status rep_schedule_lr(double *out, const rep_values *values, uint64_t iteration,

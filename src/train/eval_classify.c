@@ -97,7 +97,8 @@ static double loss_of(const float *logit, int32_t count, int32_t label) {
     return log(sum) + top - logit[label];
 }
 
-static void count_batch(const rep_evaluator *e, const rep_batch *batch, rep_eval_result *sum) {
+static void count_batch(const rep_evaluator *e, const rep_batch *batch, rep_eval_result *sum,
+                        const rep_train_options *options) {
     for (int32_t i = 0; i < batch->valid; i++) {
         const float *logit = e->logits + (size_t)i * (size_t)e->classes;
         const int32_t rank = rank_of(logit, e->classes, batch->labels[i]);
@@ -105,14 +106,18 @@ static void count_batch(const rep_evaluator *e, const rep_batch *batch, rep_eval
         sum->top5 += rank < 5;
         sum->loss += loss_of(logit, e->classes, batch->labels[i]);
         sum->count++;
+        if (options->on_prediction != NULL) {
+            options->on_prediction(options->context, batch->ids[i], batch->labels[i], logit,
+                                   e->classes);
+        }
     }
 }
 
 static rep_status run_batches(rep_evaluator *e, rep_loader *loader, rep_eval_result *sum,
-                              const volatile int *stop) {
+                              const rep_train_options *options) {
     const rep_model_io *io = rep_model_io_get(e->model);
     for (;;) {
-        if (stop != NULL && *stop != 0) {
+        if (options->stop != NULL && *options->stop != 0) {
             return rep_fail(REP_ERR_INTERRUPTED, "evaluation: stopped by a signal");
         }
         const rep_batch *batch = NULL;
@@ -122,18 +127,19 @@ static rep_status run_batches(rep_evaluator *e, rep_loader *loader, rep_eval_res
         REP_TRY(rep_program_run(e->program, REP_FORWARD, REP_FORWARD));
         REP_TRY(rep_program_read(e->program, io->logits, e->logits,
                                  (size_t)e->batch * (size_t)e->classes));
-        count_batch(e, batch, sum);
+        count_batch(e, batch, sum, options);
     }
 }
 
-rep_status rep_evaluator_run(rep_evaluator *e, rep_eval_result *out, const volatile int *stop) {
-    rep_loader_options options;
-    REP_TRY(rep_setup_loader(&options, e->values, rep_dataset_info_get(e->set), false));
-    options.batch = e->batch;
+rep_status rep_evaluator_run(rep_evaluator *e, rep_eval_result *out,
+                             const rep_train_options *options) {
+    rep_loader_options loading;
+    REP_TRY(rep_setup_loader(&loading, e->values, rep_dataset_info_get(e->set), false));
+    loading.batch = e->batch;
     rep_loader *loader = NULL;
-    REP_TRY(rep_loader_create(&loader, e->set, &options));
+    REP_TRY(rep_loader_create(&loader, e->set, &loading));
     rep_eval_result sum = {0};
-    const rep_status status = run_batches(e, loader, &sum, stop);
+    const rep_status status = run_batches(e, loader, &sum, options);
     rep_loader_destroy(loader);
     REP_TRY(status);
     const double count = sum.count > 0 ? (double)sum.count : 1;
@@ -151,7 +157,7 @@ static rep_status evaluate(rep_eval_result *out, const rep_train_options *option
     uint64_t tracked = 0;
     rep_status status =
         rep_checkpoint_load_model(e->graph, e->program, v->model_weight, true, &tracked);
-    if (status == REP_OK) { status = rep_evaluator_run(e, out, options->stop); }
+    if (status == REP_OK) { status = rep_evaluator_run(e, out, options); }
     rep_evaluator_destroy(e);
     return status;
 }

@@ -77,7 +77,7 @@ static rep_status save(rep_trainer *t, bool is_final, char *path) {
 static rep_status evaluate(rep_trainer *t, rep_metrics_row *row) {
     if (t->evaluator == NULL) { return REP_OK; }
     rep_eval_result result;
-    const rep_status status = rep_evaluator_run(t->evaluator, &result, t->options->stop);
+    const rep_status status = rep_evaluator_run(t->evaluator, &result, t->options);
     if (status == REP_ERR_INTERRUPTED) { return REP_OK; }
     REP_TRY(status);
     t->accuracy = result.top1;
@@ -145,7 +145,7 @@ static rep_status loop(rep_trainer *t, char *path) {
 static rep_status finish(rep_trainer *t, rep_train_result *out, const char *path) {
     if (t->evaluator != NULL && t->accuracy < 0) {
         rep_eval_result result;
-        REP_TRY(rep_evaluator_run(t->evaluator, &result, t->options->stop));
+        REP_TRY(rep_evaluator_run(t->evaluator, &result, t->options));
         t->accuracy = result.top1;
     }
     REP_TRY(rep_start_check_search(t));

@@ -39,9 +39,10 @@ REP_NODISCARD rep_status rep_evaluator_create(rep_evaluator **out, rep_device *d
                                               const rep_dataset *set, rep_program *state_of,
                                               const char *prefix);
 void rep_evaluator_destroy(rep_evaluator *evaluator);
-/* Passes over the split once. Leaves with REP_ERR_INTERRUPTED when *stop becomes non-zero. */
+/* Passes over the split once. Leaves with REP_ERR_INTERRUPTED when *options->stop becomes
+ * non-zero; hands every picture's logits to options->on_prediction. */
 REP_NODISCARD rep_status rep_evaluator_run(rep_evaluator *evaluator, rep_eval_result *out,
-                                           const volatile int *stop);
+                                           const rep_train_options *options);
 const rep_graph *rep_evaluator_graph(const rep_evaluator *evaluator);
 rep_program *rep_evaluator_program(rep_evaluator *evaluator);
 
@@ -102,6 +103,10 @@ typedef struct rep_trainer {
 
 /* trainer.c */
 REP_NODISCARD rep_status rep_trainer_create(rep_trainer **out, const rep_train_options *options);
+/* Only as far as the step's graph: nothing is opened on a device and nothing is written. */
+REP_NODISCARD rep_status rep_trainer_describe(rep_trainer **out, const rep_train_options *options);
+/* The device, and the step's program with the optimizer's constants. */
+REP_NODISCARD rep_status rep_trainer_open_device(rep_trainer *trainer);
 void rep_trainer_destroy(rep_trainer *trainer);
 
 /* start.c: scales for the target, initial weights, re-initialisation, or the resumed state. */

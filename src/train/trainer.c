@@ -85,7 +85,7 @@ static void lint_line(void *context, const char *text) {
     rep_log(REP_LOG_WARNING, "%s", text);
 }
 
-static rep_status open_device(rep_trainer *t) {
+rep_status rep_trainer_open_device(rep_trainer *t) {
     REP_TRY(rep_device_open(&t->device, rep_setup_device(t->options), t->options->threads));
     rep_device_info device;
     rep_device_describe(t->device, &device);
@@ -127,7 +127,7 @@ static rep_status prepare(rep_trainer *t) {
     REP_TRY(rep_checkpoint_find(t));
     REP_TRY(build_step(t));
     (void)rep_lint(t->values, t->mode, lint_line, NULL);
-    REP_TRY(open_device(t));
+    REP_TRY(rep_trainer_open_device(t));
     REP_TRY(rep_start_state(t));
     if (t->test_set != NULL) {
         REP_TRY(rep_evaluator_create(&t->evaluator, t->device, t->values, t->mode, t->test_set,
@@ -162,6 +162,10 @@ rep_status rep_trainer_create(rep_trainer **out, const rep_train_options *option
     return create(out, options, prepare);
 }
 
+rep_status rep_trainer_describe(rep_trainer **out, const rep_train_options *options) {
+    return create(out, options, describe);
+}
+
 void rep_trainer_destroy(rep_trainer *t) {
     if (t == NULL) { return; }
     rep_metrics_close(t->metrics);
@@ -182,7 +186,7 @@ void rep_trainer_destroy(rep_trainer *t) {
 
 rep_status rep_train_explain(char **out, const rep_train_options *options) {
     rep_trainer *t = NULL;
-    REP_TRY(create(&t, options, describe));
+    REP_TRY(rep_trainer_describe(&t, options));
     const rep_status status = rep_optimizer_explain(t->optimizer, out);
     rep_trainer_destroy(t);
     return status;

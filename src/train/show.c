@@ -1,0 +1,88 @@
+/* show.c - the stages a configuration passes on its way to a training step, as text. */
+#include "graph/graph.h"
+#include "train/train.h"
+
+static void show_model(FILE *out, const rep_trainer *t) {
+    fprintf(out, "TRAINING_MODE %s: %zu blocks, %zu trained values\n\n", rep_mode_name(t->mode),
+            rep_model_block_count(t->model), rep_model_param_count(t->model, t->graph));
+    fprintf(out, "%-14s %6s %6s %6s %6s %9s\n", "block", "c_in", "c_out", "kernel", "stride",
+            "identity");
+    for (size_t i = 0; i < rep_model_block_count(t->model); i++) {
+        const rep_block *b = rep_model_block(t->model, i);
+        fprintf(out, "%-14s %6d %6d %6d %6d %9s\n", b->name, b->c_in, b->c_out, b->kernel,
+                b->stride, b->has_identity ? "yes" : "no");
+    }
+    static const char *const kinds[] = {"",      "weight",   "norm",  "bias",
+                                        "scale", "identity", "buffer"};
+    fprintf(out, "\n%-44s %-9s %-9s %s\n", "tensor", "kind", "trained", "shape");
+    for (rep_id id = 1; id < rep_graph_tensor_count(t->graph); id++) {
+        const rep_tensor *tensor = &t->graph->tensors[id];
+        if (tensor->region != REP_STATE || tensor->kind == REP_KIND_NONE) { continue; }
+        const rep_shape s = tensor->shape;
+        fprintf(out, "%-44s %-9s %-9s %dx%dx%dx%d\n", tensor->name, kinds[tensor->kind],
+                tensor->is_trainable ? "yes" : "no", s.n, s.c, s.h, s.w);
+    }
+}
+
+static rep_status show_plan(FILE *out, const rep_trainer *t) {
+    rep_plan *plan = NULL;
+    REP_TRY(rep_plan_create(&plan, t->graph, sizeof(float), NULL, NULL, NULL));
+    rep_plan_dump(plan, t->graph, out);
+    rep_plan_destroy(plan);
+    return REP_OK;
+}
+
+typedef struct profile {
+    FILE *out;
+    const rep_graph *graph;
+    double ms; /* of all nodes so far */
+} profile;
+
+static void show_node(void *context, uint32_t node, const char *op, rep_id tensor, double ms) {
+    static const char *const phases[] = {"forward", "backward", "update"};
+    profile *p = context;
+    const rep_node *n = &p->graph->nodes[node];
+    const rep_shape s = p->graph->tensors[tensor].shape;
+    p->ms += ms;
+    fprintf(p->out, "%-6u %-9s %-18s %9.4f  %dx%dx%dx%d  %s\n", node, phases[n->phase], op, ms, s.n,
+            s.c, s.h, s.w, n->name);
+}
+
+/* Runs one step on zeros, node by node: the calls a device makes, in their order. */
+static rep_status show_program(FILE *out, const rep_trainer *t) {
+    profile p = {out, t->graph, 0};
+    rep_program_memory m;
+    REP_TRY(rep_model_init(t->model, t->graph, t->program, (uint64_t)t->values->seed));
+    REP_TRY(rep_program_run(t->program, REP_FORWARD, REP_UPDATE));
+    fprintf(out, "%-6s %-9s %-18s %9s  %s\n", "node", "phase", "op", "ms", "output, name");
+    REP_TRY(rep_program_profile(t->program, show_node, &p));
+    rep_program_memory_get(t->program, &m);
+    fprintf(out, "\n%u nodes, %.3f ms; state %.2f, work %.2f, io %.2f, scratch %.2f MiB\n",
+            rep_graph_node_count(t->graph), p.ms, (double)m.state_bytes / 1048576,
+            (double)m.work_bytes / 1048576, (double)m.io_bytes / 1048576,
+            (double)m.scratch_bytes / 1048576);
+    return REP_OK;
+}
+
+rep_status rep_train_show(FILE *out, rep_stage stage, const rep_train_options *options) {
+    rep_trainer *t = NULL;
+    REP_TRY(rep_trainer_describe(&t, options));
+    rep_status status = REP_OK;
+    switch (stage) {
+    case REP_STAGE_MODEL:
+        show_model(out, t);
+        break;
+    case REP_STAGE_GRAPH:
+        rep_graph_dump(t->graph, out);
+        break;
+    case REP_STAGE_PLAN:
+        status = show_plan(out, t);
+        break;
+    case REP_STAGE_PROGRAM:
+        status = rep_trainer_open_device(t);
+        if (status == REP_OK) { status = show_program(out, t); }
+        break;
+    }
+    rep_trainer_destroy(t);
+    return status;
+}
