@@ -169,6 +169,36 @@ static void test_hash_known_answers(void **state) {
     assert_true(rep_hash_text("foobar") == 0x85944171F73967E8u);
 }
 
+/* ---- text ------------------------------------------------------------------------------------ */
+
+static void test_utf8(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t bytes;
+        uint32_t code;
+    } rows[] = {
+        {"", 0, 0},
+        {"a", 1, 'a'},
+        {"\xC2\x80", 2, 0x80},
+        {"\xC1\xBF", 0, 0}, /* overlong */
+        {"\xE2\x82\xAC", 3, 0x20AC},
+        {"\xE2\x82", 0, 0}, /* cut */
+        {"\xE0\x9F\xBF", 0, 0},
+        {"\xED\xA0\x80", 0, 0}, /* a surrogate */
+        {"\xF0\x9F\x98\x80", 4, 0x1F600},
+        {"\xF0\x8F\xBF\xBF", 0, 0},
+        {"\xF4\x90\x80\x80", 0, 0}, /* beyond the last code point */
+        {"\x80", 0, 0},
+        {"\xFF", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint32_t code = 0;
+        assert_int_equal(rep_utf8_next(&code, rows[i].text), rows[i].bytes);
+        if (rows[i].bytes) { assert_int_equal(code, rows[i].code); }
+    }
+}
+
 /* ---- files ---------------------------------------------------------------------------------- */
 
 static rep_status write_then_fail(void *context, FILE *stream) {
@@ -323,6 +353,7 @@ int main(void) {
         cmocka_unit_test(test_rng_walks_its_stream),
         cmocka_unit_test(test_rng_distributions),
         cmocka_unit_test(test_hash_known_answers),
+        cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_file_written_and_read_back),
         cmocka_unit_test(test_pipe_is_read_whole),
         cmocka_unit_test(test_disk_full_leaves_nothing),

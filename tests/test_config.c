@@ -32,8 +32,7 @@ static const char *file_in_folder(const char *name, const char *text) {
     return out;
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static void test_every_row_is_well_formed(void **state) {
     (void)state;
@@ -85,8 +84,7 @@ static void test_defaults_are_maskrcnn_benchmarks(void **state) {
     rep_config_destroy(NULL);
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static void test_yaml_values(void **state) {
     (void)state;
@@ -306,8 +304,7 @@ static void test_modes(void **state) {
     }
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 static void test_bad_yaml_names_file_line_and_remedy(void **state) {
     (void)state;
@@ -405,8 +402,7 @@ static void test_yaml_limits(void **state) {
     rep_config_destroy(config);
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static void test_base_files(void **state) {
     (void)state;
@@ -476,8 +472,7 @@ static void test_published_detector_file(void **state) {
     rep_config_destroy(config);
 }
 
-/* ---- dump -------------------------------------------------------------------------------------
- */
+/* ---- dump ----------------------------------------------------------------------------------- */
 
 static void test_dump_reads_back_the_same(void **state) {
     (void)state;

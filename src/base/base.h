@@ -23,7 +23,7 @@ void rep_arena_clear(rep_arena *arena);
 void *rep_aligned_alloc(size_t bytes);
 void rep_aligned_free(void *memory);
 
-/* ---- threads: a pool with static partition ---------------------------------------------------- */
+/* ---- threads: a pool with static partition --------------------------------------------------- */
 typedef struct rep_pool rep_pool;
 typedef void (*rep_pool_fn)(void *context, int index, int count);
 /* threads <= 0: one per core this process may use. The caller is worker 0. */
@@ -35,7 +35,7 @@ void rep_pool_run(rep_pool *pool, rep_pool_fn fn, void *context);
 /* Inside fn: waits for all workers. */
 void rep_pool_sync(rep_pool *pool);
 
-/* ---- random numbers: counter based, Philox4x32-10 (Salmon et al., SC 2011) -------------------- */
+/* ---- random numbers: counter based, Philox4x32-10 (Salmon et al., SC 2011) ------------------- */
 /* Four 32-bit words that depend on (seed, stream, index) alone. */
 void rep_random(uint32_t out[4], uint64_t seed, uint64_t stream, uint64_t index);
 /* A draw-after-draw view of one stream. */
@@ -51,7 +51,12 @@ uint32_t rep_rng_below(rep_rng *rng, uint32_t bound); /* [0, bound), unbiased */
 float rep_rng_normal(rep_rng *rng);
 uint64_t rep_hash_text(const char *text);             /* FNV-1a 64: a stream number from a name */
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------------------------------ */
+/* Bytes of the UTF-8 character that `text` begins with, and its code point; 0 at the end of the
+ * text and where no well-formed character stands. */
+size_t rep_utf8_next(uint32_t *code, const char *text);
+
+/* ---- files ----------------------------------------------------------------------------------- */
 /* A whole file: mapped where possible. bytes is NULL for an empty one. */
 typedef struct rep_file_view {
     const uint8_t *bytes;

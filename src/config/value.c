@@ -37,27 +37,10 @@ static rep_status fail_type(const rep_option *option, const rep_node *node) {
 
 /* ---- text ----------------------------------------------------------------------------------- */
 
-/* Length of one well-formed UTF-8 sequence that YAML can carry on one line, 0 if there is none. */
-static size_t letter_bytes(const unsigned char *s) {
-    if (s[0] >= 0x20 && s[0] < 0x7F) { return 1; }
-    size_t more = 0;
-    uint32_t code = 0, least = 0;
-    if ((s[0] & 0xE0) == 0xC0) {
-        more = 1, code = s[0] & 0x1Fu, least = 0xA0; /* below: control characters */
-    } else if ((s[0] & 0xF0) == 0xE0) {
-        more = 2, code = s[0] & 0x0Fu, least = 0x800;
-    } else if ((s[0] & 0xF8) == 0xF0) {
-        more = 3, code = s[0] & 0x07u, least = 0x10000;
-    } else {
-        return 0;
-    }
-    for (size_t i = 1; i <= more; i++) {
-        if ((s[i] & 0xC0) != 0x80) { return 0; }
-        code = code << 6 | (s[i] & 0x3Fu);
-    }
-    const bool is_odd = (code >= 0xD800 && code < 0xE000) || code > 0x10FFFF || code == 0x2028 ||
-                        code == 0x2029 || code == 0xFEFF || (code >= 0xFFFE && code <= 0xFFFF);
-    return code < least || is_odd ? 0 : more + 1;
+/* YAML carries neither control characters nor, in one line, the separators U+2028 and U+2029. */
+static bool is_letter(uint32_t code) {
+    return code >= 0x20 && !(code >= 0x7F && code < 0xA0) && code != 0x2028 && code != 0x2029 &&
+           code != 0xFEFF && code != 0xFFFE && code != 0xFFFF;
 }
 
 static rep_status check_text(const rep_option *option, const char *text) {
@@ -66,8 +49,9 @@ static rep_status check_text(const rep_option *option, const char *text) {
                         strlen(text), MAX_TEXT_BYTES);
     }
     for (const char *s = text; *s;) {
-        const size_t bytes = letter_bytes((const unsigned char *)s);
-        if (bytes == 0) {
+        uint32_t code = 0;
+        const size_t bytes = rep_utf8_next(&code, s);
+        if (bytes == 0 || !is_letter(code)) {
             return rep_fail(REP_ERR_CONFIG,
                             "%s: byte %zu of its text is a control character or no UTF-8; wanted "
                             "one line of text",

@@ -104,9 +104,9 @@ typedef struct rep_event_value {
     float value;
 } rep_event_value;
 
-/* Makes a new file `<folder>/events.out.tfevents.<seconds>.<host>.<n>`; TensorBoard merges all
- * files of a folder. The folder must exist. With purge_step >= 0 a reader drops what earlier files
- * say about that step and later ones (a resumed run). */
+/* Makes a new file `<folder>/events.out.tfevents.<seconds>.repopt`, later by name than those that
+ * are there: TensorBoard reads all files of a folder, in order. With purge_step >= 0 it drops what
+ * earlier files say about that step and later ones (a resumed run). The folder must exist. */
 REP_NODISCARD rep_status rep_events_create(rep_events **out, const char *folder,
                                            int64_t purge_step);
 /* Appends one row of scalars at `step` and flushes it to the file. */
