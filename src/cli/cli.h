@@ -18,6 +18,7 @@
 #include "repopt/config.h"
 #include "repopt/log.h"
 #include "repopt/status.h"
+#include "repopt/train.h"
 
 /* ---- the table --------------------------------------------------------------------------------
  */
@@ -46,6 +47,8 @@ REP_NODISCARD rep_status cli_take_int(cli_words *words, const char *name, int64_
 /* Removes --config-file FILE and reads all remaining words as KEY VALUE or KEY=VALUE. The caller
  * destroys *out. */
 REP_NODISCARD rep_status cli_take_config(cli_words *words, rep_config **out);
+/* Removes --device NAME and --threads N; both stay as they are when absent. */
+REP_NODISCARD rep_status cli_take_device(cli_words *words, const char **device, int *threads);
 /* REP_ERR_ARGUMENT when a word is left over; call last where no config is taken. */
 REP_NODISCARD rep_status cli_no_more(const cli_words *words);
 
@@ -55,5 +58,22 @@ REP_NODISCARD rep_status cli_no_more(const cli_words *words);
 int cli_fail(void);
 /* The nearest of `count` names to `word`, or NULL when none is near. */
 const char *cli_nearest(const char *word, const char *const *names, size_t count);
+
+/* ---- progress.c: what a long command shows on stderr --------------------------------------------
+ */
+typedef struct cli_progress {
+    const char *title; /* stands before the bar; "" for none */
+    bool is_terminal, is_drawn, is_quiet;
+    double drawn_s;
+} cli_progress;
+void cli_progress_init(cli_progress *progress, const char *title);
+/* A rep_train_options.on_progress; the context is the cli_progress. */
+void cli_progress_show(void *context, const rep_progress *now);
+/* Ends the bar's line. */
+void cli_progress_clear(cli_progress *progress);
+/* A log receiver; the context is the cli_progress or NULL. */
+void cli_log_line(void *context, rep_log_level level, const char *text);
+/* From now on SIGINT and SIGTERM set the returned flag once; a second one ends the program. */
+const volatile int *cli_stop_on_signals(void);
 
 #endif
