@@ -19,7 +19,7 @@ void *rep_arena_alloc(rep_arena *arena, size_t bytes);
 char *rep_arena_strdup(rep_arena *arena, const char *text);
 void rep_arena_clear(rep_arena *arena);
 
-/* Memory aligned to 64 bytes (and to 2 MiB pages when large), zeroed; free with rep_aligned_free. */
+/* Zeroed memory aligned to 64 bytes (2 MiB pages when large); free with rep_aligned_free. */
 void *rep_aligned_alloc(size_t bytes);
 void rep_aligned_free(void *memory);
 

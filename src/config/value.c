@@ -1,13 +1,14 @@
 /* value.c - one value of one option: checked and stored, printed and read back the same. */
 #include <errno.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
 
-enum { MAX_ITEMS = 1024, MAX_TEXT_BYTES = 4096 };
+enum { MAX_ITEMS = 1024, MAX_TEXT_BYTES = 4096, MAX_NUMBER_BYTES = 100 };
 
 /* Field of option `o` in rep_values *v. */
 #define FIELD(type, o, v) ((type *)(void *)((char *)(v) + (o)->offset))
@@ -112,6 +113,16 @@ static rep_status set_text(const rep_option *option, rep_values *values, rep_are
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
+/* strtod of a text with a decimal point, whatever the host program's locale writes there. */
+static double number_of(const char *text) {
+    const char *point = strchr(text, '.');
+    if (!point || localeconv()->decimal_point[0] == '.') { return strtod(text, NULL); }
+    char copy[MAX_NUMBER_BYTES + 1];
+    snprintf(copy, sizeof copy, "%s", text);
+    copy[point - text] = localeconv()->decimal_point[0];
+    return strtod(copy, NULL);
+}
+
 /* Decimal numbers only: no hexadecimal, infinity or not-a-number, nothing behind the number. */
 static bool parse_number(double *out, const char *text) {
     const char *s = text + (text[0] == '+' || text[0] == '-');
@@ -130,8 +141,8 @@ static bool parse_number(double *out, const char *text) {
         if (exponent == 0) { return false; }
         s += exponent;
     }
-    if (*s != '\0') { return false; }
-    *out = strtod(text, NULL);
+    if (*s != '\0' || s - text > MAX_NUMBER_BYTES) { return false; }
+    *out = number_of(text);
     return isfinite(*out);
 }
 
@@ -312,7 +323,9 @@ static void print_number(double number, FILE *stream) {
     char text[40];
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, number);
-        if (strtod(text, NULL) == number) { break; }
+        char *comma = strchr(text, localeconv()->decimal_point[0]);
+        if (comma) { *comma = '.'; }
+        if (number_of(text) == number) { break; }
     }
     fputs(text, stream);
 }
