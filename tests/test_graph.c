@@ -214,7 +214,9 @@ static void test_kept_tensor_lives_on(void **state) {
     }
     rep_plan *plan = NULL;
     assert_int_equal(rep_plan_create(&plan, graph, 4, NULL, NULL, NULL), REP_OK);
-    for (int i = 0; i < 6; i++) { assert_int_not_equal(plan->offset[others[i]], plan->offset[kept]); }
+    for (int i = 0; i < 6; i++) {
+        assert_int_not_equal(plan->offset[others[i]], plan->offset[kept]);
+    }
     rep_plan_destroy(plan);
     rep_graph_destroy(graph);
 }

@@ -79,7 +79,7 @@ void rep_program_memory_get(const rep_program *program, rep_program_memory *out)
  * is not finite. Sets *tensor to that output's id, or to 0 when there is none. */
 REP_NODISCARD rep_status rep_program_find_nonfinite(rep_program *program, rep_id *tensor);
 
-/* Times each node of one run: calls visit(ctx, node index, op name, output tensor, milliseconds). */
+/* Times each node of one run: visit(ctx, node index, op name, output tensor, milliseconds). */
 typedef void (*rep_node_visit)(void *ctx, uint32_t node, const char *op, rep_id tensor, double ms);
 REP_NODISCARD rep_status rep_program_profile(rep_program *program, rep_node_visit visit, void *ctx);
 

@@ -72,7 +72,8 @@ typedef uint32_t rep_uint; /* `uint` of ops.def, which C libraries may define di
 
 typedef enum rep_op {
     REP_OP_NONE,
-#define REP_OP(name, NAME, min_in, max_in, out, params, spec, shape, grid, mode, grad) REP_OP_##NAME,
+#define REP_OP(name, NAME, min_in, max_in, out, params, spec, shape, grid, mode, grad)             \
+    REP_OP_##NAME,
 #include "repopt/ops.def"
 #undef REP_OP
     REP_OP_COUNT
@@ -118,7 +119,7 @@ typedef struct rep_segment {
 enum {
     REP_SEGMENT_WORDS = sizeof(rep_segment) / 4,
     REP_SEGMENT_MASKED = 1,  /* the gradient is masked by s^2 (+ t^2 at the centre tap) */
-    REP_SEGMENT_IDENTITY = 2 /* + 1 where the centre tap's input is the output: i mod centre_count */
+    REP_SEGMENT_IDENTITY = 2 /* + 1 where the centre tap's input is output i mod centre_count */
 };
 #define REP_NO_SCALES 0xffffffffu
 
@@ -151,10 +152,10 @@ void rep_graph_freeze(rep_graph *graph, rep_id tensor);
  * that reads the block). Both then name the same memory. */
 void rep_graph_place(rep_graph *graph, rep_id child, rep_id block, size_t offset);
 
-/* Appends one node of `op`. `params` points to the op's block (NULL when it has none) and is copied.
- * in[0..in_count): input ids, 0 for an optional input left out. out: NULL, or one id per output:
- * 0 creates a new work tensor, another id is written in place. Returns the id of output 0; outputs
- * created by one append have consecutive ids. */
+/* Appends one node of `op`. `params` points to the op's block (NULL when it has none) and is
+ * copied. in[0..in_count): input ids, 0 for an optional input left out. out: NULL, or one id per
+ * output: 0 creates a new work tensor, another id is written in place. Returns the id of output 0;
+ * outputs created by one append have consecutive ids. */
 rep_id rep_graph_append(rep_graph *graph, rep_op op, const void *params, const rep_id *in,
                         uint32_t in_count, const rep_id *out);
 #define REP_APPEND(graph, NAME, params, ...)                                    \
@@ -174,7 +175,7 @@ rep_id rep_graph_gradient(const rep_graph *graph, rep_id tensor);
 /* Asks for the gradient of a tensor that is no parameter; call before rep_graph_backward. */
 void rep_graph_want_gradient(rep_graph *graph, rep_id tensor);
 
-/* Keeps a work tensor's memory to itself until the end of the step, so that the host can read it. */
+/* Keeps a work tensor's memory to itself until the step ends, so that the host can read it. */
 void rep_graph_keep(rep_graph *graph, rep_id tensor);
 
 /* Looks a state or io tensor up by name; 0 when there is none. */

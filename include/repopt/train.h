@@ -50,8 +50,8 @@ typedef struct rep_train_result {
 
 /* Trains as the config says. OUTPUT_DIR gets model_<iteration>.safetensors every CHECKPOINT_PERIOD,
  * model_final.safetensors, last_checkpoint (the newest one's path), metrics.csv and TensorBoard
- * events. When last_checkpoint is there already, the run goes on from it and ends with the bits of an
- * uninterrupted run, on any thread count; a finished run is only evaluated.
+ * events. When last_checkpoint is there already, the run goes on from it and ends with the bits of
+ * an uninterrupted run, on any thread count; a finished run is only evaluated.
  *
  * Errors, beside those of the rooms below: REP_ERR_CONFIG for a target without SCALE, or another
  * SCALE or TRAINING_MODE than the checkpoint's; REP_ERR_DATA for a checkpoint of another model;
@@ -70,7 +70,7 @@ REP_NODISCARD rep_status rep_evaluate(rep_eval_result *out, const rep_train_opti
  * malloc'd. Nothing is trained or written. */
 REP_NODISCARD rep_status rep_train_explain(char **out, const rep_train_options *options);
 
-/* Prints one stage of the way from configuration to training step. Nothing is trained or written. */
+/* Prints one stage on the way from configuration to training step; trains and writes nothing. */
 typedef enum rep_stage {
     REP_STAGE_MODEL,  /* blocks, tensors, parameter counts */
     REP_STAGE_GRAPH,  /* every node of a step */

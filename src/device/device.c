@@ -53,9 +53,9 @@ rep_status rep_device_open(rep_device **out, const char *name, int threads) {
     }
     if (chosen == count) { return unknown_device(name ? name : "auto"); }
     if (!info[chosen].is_usable) {
-        return rep_fail(REP_ERR_DEVICE,
-                        "device \"%s\": this machine's processor lacks those instructions; use auto",
-                        name);
+        return rep_fail(
+            REP_ERR_DEVICE,
+            "device \"%s\": this machine's processor lacks those instructions; use auto", name);
     }
     rep_device *device = calloc(1, sizeof *device);
     if (!device) { return rep_fail(REP_ERR_MEMORY, "device: out of memory"); }

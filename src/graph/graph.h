@@ -44,7 +44,7 @@ struct rep_graph {
     char fault_text[1024];
 };
 
-/* ---- op table ---------------------------------------------------------------------------------- */
+/* ---- op table ------------------------------------------------------------------------------- */
 typedef enum rep_op_mode { REP_MODE_PURE, REP_MODE_ALIAS, REP_MODE_UPDATE } rep_op_mode;
 
 /* What a shape rule sees: the node under construction. It fills shape[] and dtype[] of the outputs,
@@ -77,18 +77,19 @@ typedef struct rep_op_info {
 const rep_op_info *rep_op_info_get(rep_op op);
 
 /* Output size of a window op; 0 when the window does not fit. */
-static inline int32_t rep_window_count(int32_t size, uint32_t kernel, uint32_t stride, uint32_t pad) {
+static inline int32_t rep_window_count(int32_t size, uint32_t kernel, uint32_t stride,
+                                       uint32_t pad) {
     const int64_t room = (int64_t)size + 2 * (int64_t)pad - (int64_t)kernel;
     return room < 0 || stride == 0 ? 0 : (int32_t)(room / (int64_t)stride + 1);
 }
 
-/* ---- memory plan ------------------------------------------------------------------------------- */
+/* ---- memory plan ---------------------------------------------------------------------------- */
 typedef struct rep_plan {
-    size_t *offset;           /* per tensor id: byte offset in its region */
-    bool *is_shared;          /* per tensor id: a state tensor that lives in the base plan's state */
+    size_t *offset;         /* per tensor id: byte offset in its region */
+    bool *is_shared;        /* per tensor id: a state tensor that lives in the base plan's state */
     uint32_t tensor_count;
-    size_t region_bytes[3];   /* by rep_region */
-    size_t unplanned_bytes;   /* work without reuse */
+    size_t region_bytes[3]; /* by rep_region */
+    size_t unplanned_bytes; /* work without reuse */
 } rep_plan;
 enum { REP_PLAN_ALIGN = 64 };
 

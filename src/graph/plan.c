@@ -21,7 +21,8 @@ size_t rep_dtype_bytes(rep_dtype dtype, size_t real_bytes) {
 }
 
 static size_t tensor_bytes(const rep_tensor *tensor, size_t real_bytes) {
-    const size_t bytes = rep_shape_count(tensor->shape) * rep_dtype_bytes(tensor->dtype, real_bytes);
+    const size_t bytes =
+        rep_shape_count(tensor->shape) * rep_dtype_bytes(tensor->dtype, real_bytes);
     return (bytes + REP_PLAN_ALIGN - 1) / REP_PLAN_ALIGN * REP_PLAN_ALIGN;
 }
 
@@ -121,7 +122,9 @@ static void find_lives(const rep_graph *graph, struct life *lives, size_t real_b
         lives[id].bytes = tensor_bytes(tensor, real_bytes);
     }
     for (rep_id id = 1; id < graph->tensor_count; id++) {
-        if (graph->tensors[id].is_kept) { lives[rep_graph_root(graph, id)].last = graph->node_count; }
+        if (graph->tensors[id].is_kept) {
+            lives[rep_graph_root(graph, id)].last = graph->node_count;
+        }
     }
     lives[0].bytes = 0;
 }

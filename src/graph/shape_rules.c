@@ -27,7 +27,8 @@ rep_status rep_shape_like_x(rep_shape_call *call) {
     const rep_shape x = call->in[0];
     for (uint32_t i = 1; i < call->in_count; i++) {
         const rep_shape s = call->in[i];
-        const bool fits = !call->has_in[i] || rep_shape_equal(s, x) || rep_shape_equal(s, scalar_shape) ||
+        const bool fits = !call->has_in[i] || rep_shape_equal(s, x) ||
+                          rep_shape_equal(s, scalar_shape) ||
                           (s.h == 1 && s.w == 1 && (s.n == 1 || s.n == x.n)) ||
                           (s.n == x.n && s.c == x.c); /* merge: the 1x1 kernel beside the k x k */
         if (!fits) { return shape_fail(call, "an input", i, x); }
@@ -90,7 +91,8 @@ rep_status rep_shape_conv_grad_x(rep_shape_call *call) {
     const rep_shape dy = call->in[0], w = call->in[1];
     REP_TRY(check_groups(call, p->groups, w.c * (int32_t)p->groups, dy.c, w.c));
     call->out[0] = (rep_shape){dy.n, w.c * (int32_t)p->groups, (int32_t)p->h, (int32_t)p->w};
-    const rep_shape wanted = {dy.n, w.n, rep_window_count((int32_t)p->h, (uint32_t)w.h, p->stride, p->pad),
+    const rep_shape wanted = {dy.n, w.n,
+                              rep_window_count((int32_t)p->h, (uint32_t)w.h, p->stride, p->pad),
                               rep_window_count((int32_t)p->w, (uint32_t)w.w, p->stride, p->pad)};
     return need(call, 0, "the gradient", wanted);
 }

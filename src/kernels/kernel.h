@@ -1,9 +1,10 @@
 /* kernel.h - what a CPU kernel is handed.
  *
  * Each src/kernels/<op>.c is compiled once per instruction set with -DREP_ISA=<set> and defines one
- * table entry with REP_KERNEL(op, run, scratch_bytes). Every worker thread calls `run` with the same
- * call; the kernel divides the work by worker->index of worker->count so that results do not depend
- * on the count: outputs are divided, sums never are (or are cut at fixed places and joined in order).
+ * table entry with REP_KERNEL(op, run, scratch_bytes). Every worker thread calls `run` with the
+ * same call; the kernel divides the work by worker->index of worker->count so that results do not
+ * depend on the count: outputs are divided, sums never are (or are cut at fixed places and joined
+ * in order).
  */
 #ifndef REP_KERNELS_KERNEL_H
 #define REP_KERNELS_KERNEL_H
@@ -14,7 +15,7 @@
 #define REP_INLINE static inline __attribute__((always_inline))
 
 typedef struct rep_operand {
-    void *data;      /* real* or int32_t*, 64-byte aligned unless it is a placed child; NULL: left out */
+    void *data; /* real* or int32_t*, 64-byte aligned unless it is a placed child; NULL: left out */
     rep_shape shape; /* logical dims; storage n, h, w, c */
 } rep_operand;
 
@@ -22,7 +23,7 @@ typedef struct rep_kernel_call {
     rep_operand in[REP_MAX_INPUTS];
     rep_operand out[REP_MAX_OUTPUTS];
     const void *params; /* the op's block */
-    void *scratch;      /* scratch_bytes(call, threads) bytes, 64-byte aligned, shared by all workers */
+    void *scratch; /* scratch_bytes(call, threads) bytes, 64-byte aligned, shared by all workers */
 } rep_kernel_call;
 
 typedef struct rep_worker {
