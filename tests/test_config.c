@@ -487,6 +487,7 @@ static void test_dump_reads_back_the_same(void **state) {
     CHECK_OK(rep_config_dump(config, false, &first));
     assert_non_null(strstr(first, "TRAINING_MODE: target\n"));
     assert_non_null(strstr(first, "SOLVER:\n  OPTIMIZER: sgd\n  BASE_LR: 0.1\n"));
+    assert_non_null(strstr(first, "\n  ADAMW_EPS: 1.0e-08\n"));
     rep_config *copy = new_config();
     CHECK_OK(rep_config_merge_text(copy, "dump", first, strlen(first)));
     CHECK_OK(rep_config_dump(copy, false, &second));

@@ -327,7 +327,10 @@ static void print_number(double number, FILE *stream) {
         if (comma) { *comma = '.'; }
         if (number_of(text) == number) { break; }
     }
-    fputs(text, stream);
+    /* Other readers take an exponent for a number only behind a decimal point. */
+    const size_t mantissa = strcspn(text, "e");
+    const bool is_bare = text[mantissa] == 'e' && !strchr(text, '.');
+    fprintf(stream, "%.*s%s%s", (int)mantissa, text, is_bare ? ".0" : "", text + mantissa);
 }
 
 static void print_text(const char *text, FILE *stream) {
