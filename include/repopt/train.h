@@ -97,7 +97,7 @@ typedef struct rep_verify_row {
 } rep_verify_row;
 /* Trains CSLA + ordinary optimizer beside target + RepOptimizer and compares them after every step:
  * on `device` (NULL: "auto") and then in double precision on "cpu:float64". visit (may be NULL) is
- * called per block of each small net; *all_passed tells the verdict. steps: 10 or more. */
+ * called per block of each small net; *all_passed tells the verdict. steps: 10 to 100. */
 REP_NODISCARD rep_status rep_verify(bool *all_passed, const char *device, int threads, int steps,
                                     void (*visit)(void *context, const rep_verify_row *row),
                                     void *context);

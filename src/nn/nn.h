@@ -14,8 +14,7 @@
  * builders take for a fault: a cut name could name two tensors. */
 bool rep_nn_name(char out[REP_NAME_BYTES], const char *prefix, const char *suffix);
 
-/* ---- layers ------------------------------------------------------------------------------------
- */
+/* ---- layers -------------------------------------------------------------------------------- */
 typedef struct rep_norm_spec {
     bool is_training; /* batch statistics, running statistics updated; false: running ones are used
                        */
@@ -40,8 +39,7 @@ rep_id rep_nn_linear(rep_graph *graph, const char *name, int32_t c_out, rep_id x
  * between. */
 rep_id rep_nn_squeeze_excite(rep_graph *graph, const char *name, rep_id x);
 
-/* ---- blocks ------------------------------------------------------------------------------------
- */
+/* ---- blocks -------------------------------------------------------------------------------- */
 typedef enum rep_block_kind {
     REP_BLOCK_REAL_VGG,   /* act(BN(conv_k)) */
     REP_BLOCK_LINEAR_ADD, /* act(BN(s*conv_k + t*conv_1 [+ u*x])), everything trained */
@@ -77,14 +75,12 @@ REP_NODISCARD rep_status rep_nn_fuse_block(double *weight, double *bias, double 
                                            rep_program *program, const rep_block_spec *spec,
                                            const rep_block *block);
 
-/* ---- initial values ----------------------------------------------------------------------------
- */
+/* ---- initial values ------------------------------------------------------------------------ */
 /* U(-bound, bound) for count = c_out * row values of a kernel stored c_out, kh, kw, c_in; the draws
  * are keyed by (seed, name) and taken in PyTorch's order c_out, c_in, kh, kw. */
 void rep_nn_draw_kernel(float *out, rep_shape shape, double bound, uint64_t seed, const char *name);
 
-/* ---- the method on the host --------------------------------------------------------------------
- */
+/* ---- the method on the host ---------------------------------------------------------------- */
 /* W = s*W + pad(t*W1) [+ pad(diag(u))] in place. w: stored c_out, k, k, c_in; w1 {c_out, c_in}
  * (NULL: no 1x1 branch); u NULL: no identity. `shape` is w's logical shape; the identity of a
  * grouped convolution is at input channel c mod (c_in / groups). */

@@ -54,8 +54,7 @@ static rep_status check_spec(const rep_optimizer_spec *spec) {
     return REP_OK;
 }
 
-/* ---- members: what lies in the model block ------------------------------------------------------
- */
+/* ---- members: what lies in the model block ------------------------------------------------- */
 
 static const char *group_of(rep_kind kind) {
     switch (kind) {
@@ -180,8 +179,7 @@ static void place_gradients(rep_optimizer *o, rep_graph *graph) {
     }
 }
 
-/* ---- scales and segments ------------------------------------------------------------------------
- */
+/* ---- scales and segments ------------------------------------------------------------------- */
 
 static const rep_block *block_with(const rep_model *model, rep_id weight, size_t *index) {
     for (size_t i = 0; i < model->block_count; i++) {
@@ -264,8 +262,7 @@ static rep_status make_segments(rep_optimizer *o, rep_graph *graph, const rep_mo
     return REP_OK;
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------
- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 static rep_id step_tensor(rep_graph *graph) {
     const rep_id step = rep_graph_find(graph, "step");
