@@ -1,0 +1,335 @@
+/* cmd_bench.c - `repopt bench`: times named workloads, one JSON object per line. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/bench.h"
+#include "cli/cli.h"
+
+static const char help[] =
+    "usage: repopt bench [--workload NAME]... [options]\n\n"
+    "Times training steps, single convolutions, the update alone and the machine's own ceilings.\n"
+    "Prints one JSON object per line; milliseconds are medians. Keys that a workload does not\n"
+    "have are null.\n\n"
+    "  --workload NAME  what to time, may be repeated (default: all)\n"
+    "  --list           list the workloads\n"
+    "  --device NAME    where to compute (default: auto; `repopt devices` lists them)\n"
+    "  --threads N      worker threads (default: all cores)\n"
+    "  --dtype T        float32 (the default, and all there is; cpu:float64 is a device)\n"
+    "  --warmup N       untimed steps first (default 3)\n"
+    "  --steps N        at least this many timed steps (default 10)\n"
+    "  --min-ms N       and at least this much timed work (default 1000)\n\n"
+    "gflop      operations of direct convolutions: 2 per multiply-add, 3 passes per training step\n"
+    "gflop_s    gflop per second; above the machine's peak where an algorithm saves "
+    "multiplications\n"
+    "peak_share gflop_s / multiply-add peak, which is measured first with the same threads\n"
+    "peak_mib   largest resident size of the workload's own process above its start\n\n"
+    "Examples:\n"
+    "  repopt bench --workload cls-small-target --workload cls-small-hs --threads 2\n"
+    "  repopt bench --workload optim-repsgd | python3 -m json.tool\n";
+
+static const bench_workload *const tables[] = {bench_train_workloads, bench_part_workloads,
+                                               bench_peak_workloads};
+enum { TABLE_COUNT = sizeof tables / sizeof *tables, MAX_WORKLOADS = 64 };
+
+/* ---- helpers of the workloads -------------------------------------------------------------------
+ */
+double bench_clock_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Quantile by linear interpolation between the sorted samples. */
+static double quantile(const double *values, size_t count, double q) {
+    double sorted[BENCH_MAX_SAMPLES];
+    memcpy(sorted, values, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare);
+    const double place = q * (double)(count - 1);
+    const size_t below = (size_t)place;
+    const size_t above = below + 1 < count ? below + 1 : below;
+    return sorted[below] + (place - (double)below) * (sorted[above] - sorted[below]);
+}
+
+double bench_median(const double *values, size_t count) { return quantile(values, count, 0.5); }
+
+rep_status bench_measure(bench_samples *out, const bench_options *options,
+                         rep_status (*step)(void *context, double *ms), void *context) {
+    double ms[BENCH_SERIES] = {0};
+    for (int i = 0; i < options->warmup; i++) { REP_TRY(step(context, ms)); }
+    out->count = 0;
+    const double begin = bench_clock_ms();
+    while (out->count < BENCH_MAX_SAMPLES &&
+           (out->count < (size_t)options->steps || bench_clock_ms() - begin < options->min_ms)) {
+        REP_TRY(step(context, ms));
+        for (int s = 0; s < BENCH_SERIES; s++) { out->ms[s][out->count] = ms[s]; }
+        out->count++;
+    }
+    return REP_OK;
+}
+
+void bench_add(cJSON *out, const char *key, double value, int digits) {
+    const double unit = pow(10, digits);
+    cJSON_AddNumberToObject(out, key, round(value * unit) / unit);
+}
+
+void bench_add_summary(cJSON *out, const char *prefix, const double *values, size_t count) {
+    static const struct {
+        const char *suffix;
+        double q;
+    } parts[] = {{"", 0.5}, {"_min", 0}, {"_p10", 0.1}, {"_p90", 0.9}};
+    char key[64];
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        snprintf(key, sizeof key, "%s%s", prefix, parts[i].suffix);
+        bench_add(out, key, quantile(values, count, parts[i].q), 4);
+    }
+    cJSON_DeleteItemFromObject(out, "n");
+    cJSON_AddNumberToObject(out, "n", (double)count);
+}
+
+void bench_add_rates(cJSON *out, double gflop, double ms, double peak_gflop_s) {
+    const double gflop_s = gflop / ms * 1e3;
+    bench_add(out, "gflop", gflop, 4);
+    bench_add(out, "gflop_s", gflop_s, 1);
+    if (peak_gflop_s > 0) {
+        bench_add(out, "peak_share", gflop_s / peak_gflop_s, 3);
+        bench_add(out, "peak_gflop_s", peak_gflop_s, 1);
+    }
+}
+
+void bench_add_plan(cJSON *out, const rep_program *program) {
+    const double mib = 1048576.0;
+    rep_program_memory m;
+    rep_program_memory_get(program, &m);
+    const size_t all = m.state_bytes + m.work_bytes + m.io_bytes + m.scratch_bytes;
+    bench_add(out, "planned_mib", (double)all / mib, 1);
+    bench_add(out, "work_mib", (double)m.work_bytes / mib, 1);
+    bench_add(out, "unplanned_work_mib", (double)m.unplanned_work_bytes / mib, 1);
+    bench_add(out, "scratch_mib", (double)m.scratch_bytes / mib, 1);
+}
+
+void bench_noise(float *values, size_t count, uint32_t seed) {
+    uint32_t x = seed * 2654435761u + 1u;
+    for (size_t i = 0; i < count; i++) {
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        values[i] = (float)(x >> 8) / 8388608.0f - 1.0f;
+    }
+}
+
+/* ---- one workload in a process of its own -------------------------------------------------------
+ */
+/* "VmRSS" or "VmHWM" of this process in MiB; 0 where the system has no such file. */
+static double resident_mib(const char *field) {
+    FILE *status = fopen("/proc/self/status", "r");
+    if (!status) { return 0; }
+    char line[256];
+    long kib = 0;
+    const size_t length = strlen(field);
+    while (fgets(line, sizeof line, status)) {
+        if (strncmp(line, field, length) == 0 && line[length] == ':') {
+            kib = strtol(line + length + 1, NULL, 10);
+        }
+    }
+    fclose(status);
+    return (double)kib / 1024.0;
+}
+
+/* The keys every line has, in this order; null where the workload says nothing. */
+static void print_line(cJSON *body, const char *name, const bench_options *options) {
+    static const char *const promised[] = {"batch",      "ms",       "fwd_ms", "bwd_ms",
+                                           "opt_ms",     "images_s", "gflop",  "gflop_s",
+                                           "peak_share", "peak_mib"};
+    cJSON *line = cJSON_CreateObject();
+    cJSON_AddStringToObject(line, "name", name);
+    cJSON_AddStringToObject(line, "device", options->device);
+    cJSON_AddNumberToObject(line, "threads", options->threads);
+    cJSON_AddStringToObject(line, "dtype", "float32");
+    for (size_t i = 0; i < sizeof promised / sizeof *promised; i++) {
+        cJSON *item = cJSON_DetachItemFromObject(body, promised[i]);
+        if (item) {
+            cJSON_AddItemToObject(line, promised[i], item);
+        } else {
+            cJSON_AddNullToObject(line, promised[i]);
+        }
+    }
+    while (body->child) {
+        cJSON *item = cJSON_DetachItemViaPointer(body, body->child);
+        cJSON_AddItemToObject(line, item->string, item);
+    }
+    char *text = cJSON_PrintUnformatted(line);
+    if (text) { puts(text); }
+    fflush(stdout);
+    cJSON_free(text);
+    cJSON_Delete(line);
+}
+
+static int run_here(const bench_workload *workload, const bench_options *options) {
+    const double start_mib = resident_mib("VmRSS");
+    cJSON *body = cJSON_CreateObject();
+    const rep_status status = workload->run(workload, options, body);
+    if (status == REP_OK) {
+        bench_add(body, "peak_mib", resident_mib("VmHWM") - start_mib, 1);
+        bench_add(body, "start_mib", start_mib, 1);
+        print_line(body, workload->name, options);
+    } else {
+        rep_fail_prefix("%s: ", workload->name);
+    }
+    cJSON_Delete(body);
+    return status == REP_OK ? 0 : cli_fail();
+}
+
+static int run_apart(const bench_workload *workload, const bench_options *options) {
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child < 0) { return run_here(workload, options); }
+    if (child == 0) { _exit(run_here(workload, options)); }
+    int state = 0;
+    while (waitpid(child, &state, 0) < 0) {}
+    if (WIFEXITED(state)) { return WEXITSTATUS(state); }
+    (void)!rep_fail(REP_ERR_DEVICE, "bench %s: its process ended by signal %d", workload->name,
+                    WTERMSIG(state));
+    return cli_fail();
+}
+
+/* The peak is measured in a process of its own too, so that this one never starts a thread and can
+ * fork. It comes back through a pipe. */
+static double measure_peak(const bench_options *options) {
+    int ends[2];
+    double peak = 0;
+    if (pipe(ends) != 0) { return 0; }
+    const pid_t child = fork();
+    if (child == 0) {
+        peak = bench_fma_gflop_s(options->device, options->threads);
+        _exit(write(ends[1], &peak, sizeof peak) == (ssize_t)sizeof peak ? 0 : 1);
+    }
+    close(ends[1]);
+    if (child > 0) {
+        if (read(ends[0], &peak, sizeof peak) != (ssize_t)sizeof peak) { peak = 0; }
+        int state = 0;
+        while (waitpid(child, &state, 0) < 0) {}
+    }
+    close(ends[0]);
+    return peak;
+}
+
+/* ---- the command --------------------------------------------------------------------------------
+ */
+static rep_status find_workload(const bench_workload **out, const char *name) {
+    const char *names[MAX_WORKLOADS];
+    size_t count = 0;
+    for (int t = 0; t < TABLE_COUNT; t++) {
+        for (const bench_workload *w = tables[t]; w->name; w++) {
+            if (strcmp(w->name, name) == 0) {
+                *out = w;
+                return REP_OK;
+            }
+            if (count < MAX_WORKLOADS) { names[count++] = w->name; }
+        }
+    }
+    const char *nearest = cli_nearest(name, names, count);
+    return rep_fail(REP_ERR_ARGUMENT, "--workload: \"%s\" does not exist%s%s%s; --list lists them",
+                    name, nearest ? ", did you mean \"" : "", nearest ? nearest : "",
+                    nearest ? "\"" : "");
+}
+
+/* Finds the device's full name and thread count without opening it: a device starts threads, and
+ * this process forks. */
+static rep_status resolve_device(bench_options *options, rep_device_info *info) {
+    static rep_device_info list[16];
+    const char *wanted = options->device;
+    const bool is_any = !strcmp(wanted, "auto") || !strcmp(wanted, "cpu");
+    size_t count = rep_device_list(list, 16);
+    if (count > 16) { count = 16; }
+    for (size_t i = 0; i < count; i++) {
+        if (is_any ? list[i].is_default : !strcmp(list[i].name, wanted) && list[i].is_usable) {
+            *info = list[i];
+            options->device = info->name;
+            options->threads = bench_thread_count(options->threads);
+            return REP_OK;
+        }
+    }
+    /* Opening it names what there is instead. */
+    rep_device *device = NULL;
+    REP_TRY(rep_device_open(&device, wanted, 1));
+    rep_device_close(device);
+    return REP_OK;
+}
+
+static void print_list(void) {
+    for (int t = 0; t < TABLE_COUNT; t++) {
+        for (const bench_workload *w = tables[t]; w->name; w++) {
+            printf("%-20s %s\n", w->name, w->summary);
+        }
+    }
+}
+
+static rep_status take_options(cli_words *words, bench_options *options) {
+    int64_t warmup = 3, steps = 10, min_ms = 1000;
+    const char *dtype = "float32";
+    REP_TRY(cli_take_device(words, &options->device, &options->threads));
+    REP_TRY(cli_take_int(words, "--warmup", 0, 1000, &warmup));
+    REP_TRY(cli_take_int(words, "--steps", 1, BENCH_MAX_SAMPLES, &steps));
+    REP_TRY(cli_take_int(words, "--min-ms", 0, 600000, &min_ms));
+    REP_TRY(cli_take_value(words, "--dtype", &dtype));
+    if (strcmp(dtype, "float32") != 0) {
+        return rep_fail(REP_ERR_ARGUMENT, "--dtype: \"%s\" cannot be computed; float32 can", dtype);
+    }
+    options->warmup = (int)warmup;
+    options->steps = (int)steps;
+    options->min_ms = (double)min_ms;
+    return REP_OK;
+}
+
+static rep_status take_workloads(cli_words *words, const bench_workload **chosen, size_t *count) {
+    for (;;) {
+        const char *name = NULL;
+        REP_TRY(cli_take_value(words, "--workload", &name));
+        if (!name) { break; }
+        if (*count == MAX_WORKLOADS) {
+            return rep_fail(REP_ERR_ARGUMENT, "--workload: given more than %d times",
+                            MAX_WORKLOADS);
+        }
+        REP_TRY(find_workload(&chosen[(*count)++], name));
+    }
+    REP_TRY(cli_no_more(words));
+    if (chosen[0] == NULL) {
+        for (int t = 0; t < TABLE_COUNT; t++) {
+            for (const bench_workload *w = tables[t]; w->name; w++) { chosen[(*count)++] = w; }
+        }
+    }
+    return REP_OK;
+}
+
+int cmd_bench(int argc, char **argv) {
+    cli_words words = cli_words_of(argc, argv);
+    if (cli_take_help(&words, help)) { return 0; }
+    const bool is_list = cli_take_flag(&words, "--list");
+    bench_options options = {.device = "auto"};
+    const bench_workload *chosen[MAX_WORKLOADS] = {NULL};
+    size_t count = 0;
+    rep_device_info info;
+    if (take_options(&words, &options) != REP_OK ||
+        take_workloads(&words, chosen, &count) != REP_OK) {
+        return cli_fail();
+    }
+    if (is_list) {
+        print_list();
+        return 0;
+    }
+    if (resolve_device(&options, &info) != REP_OK) { return cli_fail(); }
+    options.peak_gflop_s = measure_peak(&options);
+    int code = 0;
+    for (size_t i = 0; i < count && code == 0; i++) { code = run_apart(chosen[i], &options); }
+    return code;
+}

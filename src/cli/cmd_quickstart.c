@@ -1,0 +1,295 @@
+/* cmd_quickstart.c - `repopt quickstart`: the whole method on drawn pictures, in minutes.
+ *
+ * Three runs of one net on one data set and one schedule: (1) scaled branches, to search the
+ * scales; (2) the plain net with RepOptimizer and those scales; (3) the plain net with ordinary
+ * SGD, the control. Then the equality itself is checked, and a table and report.html say what came
+ * out.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "cli/report.h"
+
+static const char help[] =
+    "usage: repopt quickstart [--out DIR] [--seed N] [--threads N] [--device NAME] [KEY "
+    "VALUE]...\n\n"
+    "Searches scales, trains the plain net with RepOptimizer and with ordinary SGD, on pictures "
+    "it\n"
+    "draws itself, and checks the equality behind the method. Ends with a table; DIR gets the "
+    "three\n"
+    "runs and report.html. Takes a few minutes on two cores.\n\n"
+    "  --out DIR      where everything goes (default: quickstart); a run already there that was\n"
+    "                 stopped goes on\n"
+    "  --seed N       weights, pictures and their order (default 0)\n"
+    "  --threads N    worker threads (default: all cores); results do not depend on it\n"
+    "  --device NAME  where to compute (default: auto)\n"
+    "  KEY VALUE      settings of all three runs, e.g. SOLVER.EPOCHS 2 for a shorter look\n\n"
+    "Example:\n"
+    "  repopt quickstart --out out/quickstart --seed 1\n";
+
+/* What the three runs share. The last epoch's learning rate is near zero, so that the accuracy at
+ * the end is not one moment of a noisy walk. */
+static const char shared[] = "MODEL:\n"
+                             "  VGG:\n"
+                             "    NUM_BLOCKS: [2, 2, 2, 1]\n"
+                             "    WIDTHS: [24, 48, 96, 128]\n"
+                             "    STRIDES: [1, 1, 2, 2, 2]\n"
+                             "DATASETS:\n"
+                             "  NAME: drawn\n"
+                             "  DRAWN_COUNT_TRAIN: 8000\n"
+                             "  DRAWN_COUNT_TEST: 2000\n"
+                             "INPUT:\n"
+                             "  TO_BGR255: false\n"
+                             "  PIXEL_MEAN: [0.5, 0.5, 0.5]\n"
+                             "  PIXEL_STD: [0.25, 0.25, 0.25]\n"
+                             "  PAD: 2\n"
+                             "  FLIP_PROB_TRAIN: 0.0\n"
+                             "SOLVER:\n"
+                             "  IMS_PER_BATCH: 64\n"
+                             "  BASE_LR: 0.1\n"
+                             "  BIAS_LR_FACTOR: 1\n"
+                             "  MOMENTUM: 0.9\n"
+                             "  NESTEROV: true\n"
+                             "  WEIGHT_DECAY: 0.0005\n"
+                             "  EPOCHS: 6\n"
+                             "  SCHEDULE: cosine_shifted\n"
+                             "  WARMUP_EPOCHS: 1\n"
+                             "  CHECKPOINT_PERIOD: 0\n"
+                             "TEST:\n"
+                             "  IMS_PER_BATCH: 200\n";
+
+typedef struct quickstart {
+    report report;
+    const char *folder, *device;
+    int threads;
+    cli_words words; /* KEY VALUE pairs for all runs */
+    const volatile int *stop;
+} quickstart;
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The configuration of one run: shared, then the caller's pairs, then what makes the run. */
+static rep_status make_config(rep_config **out, const quickstart *q, const report_run *run) {
+    static const char *const modes[] = {"hyper_search", "target", "normal"};
+    const size_t index = (size_t)(run - q->report.runs);
+    const char *scale = index == 1 ? q->report.runs[0].result.checkpoint : "";
+    char seed[32];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)q->report.seed);
+    const char *const pairs[] = {"SEED",       seed,        "DATASETS.DRAWN_SEED", seed,
+                                 "OUTPUT_DIR", run->folder, "TRAINING_MODE",       modes[index],
+                                 "SCALE",      scale};
+    rep_config *config = NULL;
+    REP_TRY(rep_config_create(&config));
+    rep_status status = rep_config_merge_text(config, "quick start", shared, sizeof shared - 1);
+    if (status == REP_OK) {
+        status =
+            rep_config_merge_pairs(config, q->words.count, (const char *const *)q->words.items);
+    }
+    /* An empty SCALE is the default already, and an empty word is no value. */
+    const int count = (int)(sizeof pairs / sizeof *pairs) - (index == 1 ? 0 : 2);
+    if (status == REP_OK) { status = rep_config_merge_pairs(config, count, pairs); }
+    if (status != REP_OK) {
+        rep_config_destroy(config);
+        return status;
+    }
+    *out = config;
+    return REP_OK;
+}
+
+/* Keeps guess and probability (softmax of the logits) of one test picture. */
+static void keep_guess(void *context, size_t index, int32_t label, const float *logits,
+                       int32_t class_count) {
+    quickstart *q = context;
+    if (index >= q->report.guess_capacity) { return; }
+    int32_t guess = 0;
+    for (int32_t c = 1; c < class_count; c++) {
+        if (logits[c] > logits[guess]) { guess = c; }
+    }
+    double sum = 0;
+    for (int32_t c = 0; c < class_count; c++) { sum += exp((double)(logits[c] - logits[guess])); }
+    q->report.guesses[index] = (report_guess){label, guess, (float)(1 / sum)};
+    if (index >= q->report.guess_count) { q->report.guess_count = index + 1; }
+}
+
+/* Measures the finished run on the test split; the RepOptimizer net's guesses are kept. */
+static rep_status measure(quickstart *q, report_run *run, rep_config *config) {
+    const char *const weight[] = {"MODEL.WEIGHT", run->result.checkpoint};
+    REP_TRY(rep_config_merge_pairs(config, 2, weight));
+    rep_train_options options = {
+        .config = config, .device = q->device, .threads = q->threads, .stop = q->stop};
+    if (run == &q->report.runs[1]) {
+        options.on_prediction = keep_guess;
+        options.context = q;
+    }
+    return rep_evaluate(&run->test, &options);
+}
+
+static rep_status run_one(quickstart *q, report_run *run) {
+    rep_config *config = NULL;
+    REP_TRY(make_config(&config, q, run));
+    char title[64];
+    snprintf(title, sizeof title, "%d/3 %s", (int)(run - q->report.runs) + 1, run->name);
+    fprintf(stderr, "\n%s: %s\n", title, run->how);
+    cli_progress progress;
+    cli_progress_init(&progress, title);
+    rep_log_set(cli_log_line, &progress);
+    const rep_train_options options = {.config = config,
+                                       .device = q->device,
+                                       .threads = q->threads,
+                                       .on_progress = cli_progress_show,
+                                       .context = &progress,
+                                       .stop = q->stop};
+    rep_status status = rep_train(&run->result, &options);
+    cli_progress_clear(&progress);
+    if (status == REP_OK) { status = measure(q, run, config); }
+    rep_log_set(NULL, NULL);
+    rep_config_destroy(config);
+    return status;
+}
+
+static void keep_check(void *context, const rep_verify_row *row) {
+    report *r = context;
+    if (r->check_count == REPORT_MAX_CHECKS) { return; }
+    report_check *check = &r->checks[r->check_count++];
+    check->row = *row;
+    snprintf(check->device, sizeof check->device, "%s", row->device);
+}
+
+static void print_table(const report *r) {
+    printf("\n%-28s %12s %10s %9s %11s %11s\n", "", "top-1 %", "train loss", "ms/step",
+           "memory MiB", "parameters");
+    for (int i = 0; i < REPORT_RUNS; i++) {
+        const report_run *run = &r->runs[i];
+        printf("%-28s %5.1f +- %3.1f %10.3f %9.1f %11.0f %11zu\n", run->title, 100 * run->test.top1,
+               100 * report_half_width(run->test.top1, run->test.count), run->result.last_loss,
+               run->result.step_ms, run->result.peak_memory_mib, run->result.param_count);
+    }
+    printf("\nequivalence: %s; target + RepOptimizer against CSLA + SGD differ by at most %.1e in "
+           "float32, %.1e in double\n",
+           r->has_passed ? "PASS" : "FAIL", report_worst(r, false), report_worst(r, true));
+    const rep_eval_result *a = &r->runs[1].test, *b = &r->runs[2].test;
+    const double half =
+        hypot(report_half_width(a->top1, a->count), report_half_width(b->top1, b->count));
+    const double difference = a->top1 - b->top1;
+    printf("RepOptimizer minus SGD: %+.1f points; chance alone gives +-%.1f on %zu test pictures, "
+           "and each ran once%s\n",
+           100 * difference, 100 * half, a->count,
+           fabs(difference) <= half ? ": this ranks neither" : "");
+}
+
+/* The test split itself, for the pictures in the report. */
+static rep_status open_test_set(quickstart *q, rep_dataset **out) {
+    rep_config *config = NULL;
+    REP_TRY(make_config(&config, q, &q->report.runs[0]));
+    const rep_values *v = rep_config_values(config);
+    const rep_dataset_options options = {.kind = "drawn",
+                                         .is_train = false,
+                                         .seed = (uint64_t)v->datasets_drawn_seed,
+                                         .count = (size_t)v->datasets_drawn_count_test};
+    q->report.kernel = (int32_t)v->model_vgg_kernel_size;
+    q->report.is_scale_by_stage = strcmp(v->model_vgg_scale_init, "stage") == 0;
+    const bool is_drawn = strcmp(v->datasets_name, "drawn") == 0;
+    rep_status status = REP_OK;
+    if (is_drawn) {
+        status = rep_dataset_open(out, &options);
+    } else {
+        status = rep_fail(REP_ERR_CONFIG,
+                          "DATASETS.NAME: the quick start draws its own pictures; use `repopt "
+                          "train` for \"%s\"",
+                          v->datasets_name);
+    }
+    rep_config_destroy(config);
+    return status;
+}
+
+static rep_status describe_device(quickstart *q) {
+    rep_device *device = NULL;
+    REP_TRY(rep_device_open(&device, q->device, q->threads));
+    rep_device_describe(device, &q->report.device);
+    rep_device_close(device);
+    return REP_OK;
+}
+
+static rep_status run_all(quickstart *q) {
+    report *r = &q->report;
+    const double begin = now_s();
+    REP_TRY(describe_device(q));
+    rep_dataset *set = NULL;
+    REP_TRY(open_test_set(q, &set));
+    r->test_set = set;
+    r->guess_capacity = rep_dataset_info_get(set)->count;
+    r->guesses = calloc(r->guess_capacity, sizeof *r->guesses);
+    rep_status status = r->guesses ? REP_OK : rep_fail(REP_ERR_MEMORY, "quick start: no memory");
+    for (int i = 0; i < REPORT_RUNS && status == REP_OK; i++) { status = run_one(q, &r->runs[i]); }
+    if (status == REP_OK) {
+        fprintf(stderr, "\nchecking the equality of target + RepOptimizer and CSLA + SGD\n");
+        status = rep_verify(&r->has_passed, q->device, q->threads, 10, keep_check, r);
+    }
+    char path[640];
+    snprintf(path, sizeof path, "%s/report.html", q->folder);
+    r->seconds = now_s() - begin;
+    if (status == REP_OK) { status = report_write(path, r); }
+    if (status == REP_OK) {
+        print_table(r);
+        printf("\n%.0f s; the whole report: %s\n", r->seconds, path);
+    }
+    free(r->guesses);
+    rep_dataset_close(set);
+    return status;
+}
+
+static rep_status name_runs(quickstart *q) {
+    static const char *const names[] = {"search", "repopt", "sgd"};
+    static const char *const titles[] = {"Hyper-search", "RepOptimizer", "Ordinary SGD"};
+    static const char *const hows[] = {"net of scaled branches, scales trained",
+                                       "plain net, gradients masked by those scales",
+                                       "the same plain net, no mask"};
+    for (int i = 0; i < REPORT_RUNS; i++) {
+        report_run *run = &q->report.runs[i];
+        run->name = names[i];
+        run->title = titles[i];
+        run->how = hows[i];
+        const int length = snprintf(run->folder, sizeof run->folder, "%s/%s", q->folder, names[i]);
+        if (length < 0 || (size_t)length >= sizeof run->folder) {
+            return rep_fail(REP_ERR_ARGUMENT, "--out: the path is longer than %zu bytes",
+                            sizeof run->folder - 8);
+        }
+    }
+    return REP_OK;
+}
+
+static rep_status take_options(quickstart *q) {
+    int64_t seed = 0;
+    const char *task = "classify";
+    REP_TRY(cli_take_value(&q->words, "--out", &q->folder));
+    REP_TRY(cli_take_value(&q->words, "--task", &task));
+    REP_TRY(cli_take_int(&q->words, "--seed", 0, INT64_MAX, &seed));
+    REP_TRY(cli_take_device(&q->words, &q->device, &q->threads));
+    q->report.seed = (uint64_t)seed;
+    if (strcmp(task, "classify") != 0) {
+        return rep_fail(REP_ERR_ARGUMENT, "--task: \"%s\" does not exist; classify does", task);
+    }
+    return name_runs(q);
+}
+
+int cmd_quickstart(int argc, char **argv) {
+    static quickstart q;
+    q.folder = "quickstart";
+    q.device = "auto";
+    q.words = cli_words_of(argc, argv);
+    if (cli_take_help(&q.words, help)) { return 0; }
+    if (take_options(&q) != REP_OK) { return cli_fail(); }
+    q.stop = cli_stop_on_signals();
+    if (run_all(&q) != REP_OK) { return cli_fail(); }
+    if (q.report.has_passed) { return 0; }
+    (void)!rep_fail(REP_ERR_NUMERIC, "quickstart: the equality check failed; see `repopt verify`");
+    return cli_fail();
+}
