@@ -1,0 +1,232 @@
+#!/usr/bin/env bash
+# The program from outside: every command on good input; every kind of bad input gives one line that
+# names the thing and the place, the right exit code, and no partial file. Usage: test_cli.sh PROGRAM
+set -uo pipefail
+
+repopt=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+checks=0 failures=0
+
+complain() {
+    failures=$((failures + 1))
+    echo "FAIL: $1"
+    sed 's/^/    /' "$work/stdout" "$work/stderr" | tail -n 12
+}
+
+# good PATTERN WORD...: succeeds, and standard output matches the pattern.
+good() {
+    local pattern=$1
+    shift
+    checks=$((checks + 1))
+    if ! "$repopt" "$@" >"$work/stdout" 2>"$work/stderr"; then
+        complain "repopt $*: exit code not 0"
+    elif ! grep -Eq -- "$pattern" "$work/stdout"; then
+        complain "repopt $*: no '$pattern' in its output"
+    fi
+}
+
+# bad CODE PATTERN WORD...: that exit code; the complaint is the one line that begins with "repopt: ",
+# it matches the pattern; nothing is left half written.
+bad() {
+    local code=$1 pattern=$2 got
+    shift 2
+    checks=$((checks + 1))
+    "$repopt" "$@" >"$work/stdout" 2>"$work/stderr"
+    got=$?
+    if [ "$got" != "$code" ]; then
+        complain "repopt $*: exit code $got, wanted $code"
+    elif [ "$(grep -c '^repopt: ' "$work/stderr")" != 1 ]; then
+        complain "repopt $*: wanted one line of complaint"
+    elif ! grep -Eq -- "^repopt: .*($pattern)" "$work/stderr"; then
+        complain "repopt $*: no '$pattern' in its complaint"
+    elif [ "$(tail -n 1 "$work/stderr" | cut -c1-8)" != 'repopt: ' ]; then
+        complain "repopt $*: something follows the complaint"
+    fi
+    no_partial_files "$*"
+}
+
+no_partial_files() {
+    local left
+    left=$(find "$work" -name '*.part' -o -name '*.tmp*' -o -name '*~')
+    [ -z "$left" ] || complain "repopt $1: left behind $left"
+}
+
+# A folder that a refused run must not have begun to fill.
+untouched() {
+    checks=$((checks + 1))
+    [ -z "$(find "$1" -type f 2>/dev/null)" ] || complain "$1: a refused run wrote $(find "$1" -type f)"
+}
+
+# A net and a data set so small that a run takes a moment.
+small=(DATASETS.DRAWN_COUNT_TRAIN 64 DATASETS.DRAWN_COUNT_TEST 32 SOLVER.IMS_PER_BATCH 16
+       TEST.IMS_PER_BATCH 16 MODEL.VGG.NUM_BLOCKS '(1,2,1,1)' MODEL.VGG.WIDTHS '(8,8,16,16)'
+       SOLVER.MAX_ITER 4 SOLVER.WARMUP_ITERS 0 SOLVER.BASE_LR 0.05 INPUT.TO_BGR255 false
+       INPUT.PIXEL_MEAN '(0.5,0.5,0.5)' INPUT.PIXEL_STD '(0.25,0.25,0.25)')
+train=(train --quiet --threads 2 "${small[@]}")
+
+# ---- every command on good input ----------------------------------------------------------------
+good '^  quickstart ' --help
+good '^repopt [0-9]+\.[0-9]+\.[0-9]+$' --version
+for command in quickstart train test scales verify show config devices bench; do
+    good "^usage: repopt $command" "$command" --help
+    good "^usage: repopt $command" help "$command"
+done
+good 'cpu:.* - auto$' devices
+good 'SOLVER.BASE_LR|BASE_LR: *0.05' config "${small[@]}"
+good '# ' config --defaults
+good '^cls-small-target ' bench --list
+good '"name":"optim-sgd".*"device":"cpu:.*"threads":1,"dtype":"float32".*"opt_ms":[0-9.]+.*"peak_mib":' \
+    bench --workload optim-sgd --threads 1 --steps 1 --warmup 0 --min-ms 0
+"$repopt" config "${small[@]}" >all.yaml
+good 'MAX_ITER: *4' config --config-file all.yaml
+
+good 'hyper_search: 4 iterations' "${train[@]}" TRAINING_MODE hyper_search OUTPUT_DIR out/search
+search=out/search/model_final.safetensors
+good 'target: 4 iterations' "${train[@]}" TRAINING_MODE RepVgg SCALE "$search" OUTPUT_DIR out/target
+target=out/target/model_final.safetensors
+good '"mode": "normal".*"top1": [0-9.]+' "${train[@]}" --json OUTPUT_DIR out/normal
+good '"top1": [0-9.]+.*"count": 32' test --json "${small[@]}" TRAINING_MODE target MODEL.WEIGHT "$target"
+good '^stage1.0 +(pair|triple) ' scales "$search"
+good '"block":"stage2.0"' scales --json "$target"
+good 'stayed within 0.05 of their start' scales "$search"
+good '^stage3.0 ' show "${small[@]}"
+good ' update +sgd_step ' show --stage=graph "${small[@]}"
+good '^state [0-9.]+ MiB, work [0-9.]+ MiB' show --stage=plan "${small[@]}"
+good ' nodes, [0-9.]+ ms; state ' show --stage program "${small[@]}"
+good ' decay ' "${train[@]}" --explain-params OUTPUT_DIR out/explained
+untouched out/explained
+good 'rows passed: PASS' verify --steps 10 --threads 2
+good 'equivalence: PASS' quickstart --out out/quick --threads 2 "${small[@]}"
+checks=$((checks + 1))
+for part in '<svg' 'data:image/png;base64,' 'prefers-color-scheme' 'RepOptimizer' '</html>'; do
+    grep -q -- "$part" out/quick/report.html || complain "report.html: no $part"
+done
+if grep -Eq '(src|href)="?https?:|@import|url\(' out/quick/report.html; then
+    complain 'report.html: asks for something outside'
+fi
+grep -q '^iteration,' out/search/metrics.csv || complain 'metrics.csv: no header'
+
+# ---- usage and configuration: 2 -----------------------------------------------------------------
+bad 2 'unknown command "trian"; did you mean "repopt train"' trian
+bad 2 '"--no-such-option"' train --no-such-option
+bad 2 '"--no-such-option"' devices --no-such-option
+bad 2 '"x" is not a whole number' train --threads x
+bad 2 '"cls-small-tarjet" does not exist, did you mean "cls-small-target"' bench --workload cls-small-tarjet
+bad 2 'float16' bench --dtype float16
+bad 2 '"modle"' show --stage=modle
+bad 2 'scales: no file' scales
+bad 2 'SOLVER.BASE_LP.*SOLVER.BASE_LR' "${train[@]}" SOLVER.BASE_LP 1
+bad 2 'SOLVER.MAX_ITER.*many' "${train[@]}" SOLVER.MAX_ITER many
+bad 2 'SCALE' "${train[@]}" TRAINING_MODE target OUTPUT_DIR out/refused
+bad 2 'TRAINING_MODE.*sideways' "${train[@]}" TRAINING_MODE sideways
+bad 2 'NESTEROV' "${train[@]}" SOLVER.NESTEROV true SOLVER.MOMENTUM 0 OUTPUT_DIR out/refused
+bad 2 'SOLVER.BASE_LR' "${train[@]}" SOLVER.BASE_LR
+printf 'SOLVER:\n  BASE_LR: 0.1\n  BASE_LP: 0.1\n' >unknown.yaml
+bad 2 'unknown.yaml:3.*BASE_LP' config --config-file unknown.yaml
+printf 'SOLVER:\n  BASE_LR: fast\n' >type.yaml
+bad 2 'type.yaml:2.*BASE_LR' config --config-file type.yaml
+printf 'SOLVER: {BASE_LR: 0.1\n' >cut.yaml
+bad 2 'cut.yaml:' config --config-file cut.yaml
+head -c 4096 /dev/urandom >noise.yaml
+bad 2 'noise.yaml' config --config-file noise.yaml
+printf 'a: &a [*a]\nb: *a\n' >alias.yaml
+bad 2 'alias.yaml:' config --config-file alias.yaml
+printf '%0.s[' {1..5000} >deep.yaml
+bad 2 'deep.yaml' config --config-file deep.yaml
+bad 2 'absent.yaml' config --config-file absent.yaml
+
+# ---- data and checkpoints: 3 --------------------------------------------------------------------
+refused=(OUTPUT_DIR out/refused)
+bad 3 'absent.safetensors' "${train[@]}" TRAINING_MODE target SCALE absent.safetensors "${refused[@]}"
+bad 3 'absent.safetensors' scales absent.safetensors
+bad 3 'absent.safetensors' test "${small[@]}" MODEL.WEIGHT absent.safetensors
+bad 2 'MODEL.WEIGHT' test "${small[@]}"
+for bytes in 0 7 8 100 1000 20000; do
+    head -c "$bytes" "$search" >cut.safetensors
+    bad 3 'cut.safetensors' scales cut.safetensors
+done
+printf '\377\377\377\377\377\377\377\177{}' >absurd.safetensors
+bad 3 'absurd.safetensors' scales absurd.safetensors
+bad 3 'absurd.safetensors' "${train[@]}" TRAINING_MODE target SCALE absurd.safetensors "${refused[@]}"
+printf '\002\000\000\000\000\000\000\000{}' >empty.safetensors
+bad 3 'empty.safetensors' scales empty.safetensors
+bad 3 'model_final.safetensors' scales out/normal/model_final.safetensors
+"$repopt" "${train[@]}" TRAINING_MODE hyper_search MODEL.VGG.NUM_BLOCKS '(1,1,1,1)' MODEL.VGG.WIDTHS '(16,24,8,8)' \
+    OUTPUT_DIR out/other >/dev/null 2>&1
+other=out/other/model_final.safetensors
+bad 3 "$other|another model|other model" "${train[@]}" TRAINING_MODE target SCALE "$other" "${refused[@]}"
+bad 3 "$other" test "${small[@]}" MODEL.WEIGHT "$other"
+bad 3 "$other" "${train[@]}" MODEL.WEIGHT "$other" "${refused[@]}"
+bad 3 'batch|IMS_PER_BATCH' "${train[@]}" SOLVER.IMS_PER_BATCH 65 "${refused[@]}"
+bad 3 'nowhere' "${train[@]}" DATASETS.NAME cifar10 DATASETS.ROOT nowhere "${refused[@]}"
+
+mkdir -p cifar-empty cifar-zero cifar-cut cifar-label idx-cut idx-absurd idx-label folder-bad/{train,test}/{a,b}
+bad 3 'cifar-empty' "${train[@]}" DATASETS.NAME cifar10 DATASETS.ROOT cifar-empty "${refused[@]}"
+: >cifar-zero/data_batch_1.bin
+: >cifar-zero/test_batch.bin
+bad 3 'cifar-zero' "${train[@]}" DATASETS.NAME cifar10 DATASETS.ROOT cifar-zero "${refused[@]}"
+head -c 10000 /dev/zero >cifar-cut/data_batch_1.bin
+head -c 3073 /dev/zero >cifar-cut/test_batch.bin
+bad 3 'data_batch_1.bin' "${train[@]}" DATASETS.NAME cifar10 DATASETS.ROOT cifar-cut "${refused[@]}"
+{ printf '\013'; head -c 3072 /dev/zero; } >cifar-label/data_batch_1.bin
+head -c 3073 /dev/zero >cifar-label/test_batch.bin
+bad 3 'data_batch_1.bin.*11' "${train[@]}" DATASETS.NAME cifar10 DATASETS.ROOT cifar-label "${refused[@]}"
+
+# idx FOLDER: headers of two 2x2 pictures; the pixels and labels follow as given.
+idx() {
+    printf '\0\0\010\003\0\0\0\002\0\0\0\002\0\0\0\002' >"$1/train-images-idx3-ubyte"
+    printf '\0\0\010\001\0\0\0\002' >"$1/train-labels-idx1-ubyte"
+    cp "$1/train-images-idx3-ubyte" "$1/t10k-images-idx3-ubyte"
+    cp "$1/train-labels-idx1-ubyte" "$1/t10k-labels-idx1-ubyte"
+}
+idx idx-cut
+bad 3 'idx' "${train[@]}" DATASETS.NAME mnist DATASETS.ROOT idx-cut "${refused[@]}"
+printf '\0\0\010\003\377\377\377\377\377\377\377\377\377\377\377\377' >idx-absurd/train-images-idx3-ubyte
+cp idx-cut/train-labels-idx1-ubyte idx-absurd/
+bad 3 'train-images-idx3-ubyte' "${train[@]}" DATASETS.NAME mnist DATASETS.ROOT idx-absurd "${refused[@]}"
+idx idx-label
+for split in train t10k; do
+    printf '12345678' >>idx-label/$split-images-idx3-ubyte
+    printf '\001\377' >>idx-label/$split-labels-idx1-ubyte
+done
+bad 3 'labels-idx1-ubyte.*255' "${train[@]}" DATASETS.NAME mnist DATASETS.ROOT idx-label "${refused[@]}"
+
+# Pictures that are none. They are decoded when their batch is made, so this run has begun.
+for split in train test; do
+    for i in 1 2 3 4 5 6 7 8; do
+        printf '\211PNG\r\n\032\n\0\0\0\rIHDR\377\377\377\377' >folder-bad/$split/a/$i.png
+        printf '\377\330\377\340\0\020JFIF\0' >folder-bad/$split/b/$i.jpg
+    done
+done
+bad 3 'folder-bad/.*(png|jpg)' "${train[@]}" DATASETS.NAME folder DATASETS.ROOT folder-bad INPUT.SIZE 32 \
+    OUTPUT_DIR out/begun
+mkdir -p folder-empty/{train,test}/{a,b}
+bad 3 'folder-empty' "${train[@]}" DATASETS.NAME folder DATASETS.ROOT folder-empty INPUT.SIZE 32 "${refused[@]}"
+untouched out/refused
+
+# An output folder that cannot be: below a file; and a disk that is full after a few bytes.
+bad 3 'all.yaml' "${train[@]}" OUTPUT_DIR all.yaml/out
+bad 3 'all.yaml' quickstart --out all.yaml/quick "${small[@]}"
+program=$repopt
+on_full_disk() (
+    trap '' XFSZ
+    ulimit -f 16
+    exec "$program" "$@"
+)
+repopt=on_full_disk
+bad 3 'out/full' "${train[@]}" OUTPUT_DIR out/full
+repopt=$program
+checks=$((checks + 1))
+[ -z "$(find out/full out/begun -name '*.safetensors')" ] || complain 'a failed run left a checkpoint behind'
+
+# ---- device: 4; numbers: 5 ----------------------------------------------------------------------
+bad 4 'quantum' "${train[@]}" --device quantum
+bad 4 'quantum' verify --device quantum
+bad 4 'quantum' bench --device quantum --workload peak-fma
+bad 5 'iteration' "${train[@]}" SOLVER.BASE_LR 1e30 OUTPUT_DIR out/nan
+good '.' scales "$search"
+
+echo "$checks checks, $failures failed"
+[ "$failures" = 0 ]
