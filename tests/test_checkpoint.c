@@ -425,6 +425,98 @@ static void test_full_disk(void **state) {
     train_case_remove(root);
 }
 
+/* Blue, green, red in 0..255 with one standard deviation of 255 per unit is the same picture with
+ * its channels the other way round: a net sees the same values in reverse. */
+static void test_channel_order(void **state) {
+    (void)state;
+    char root[64], names[2][256];
+    train_case_root(root);
+    static const char *const keys[2][3] = {{"false", "(0.1, 0.2, 0.4)", "(0.25, 0.25, 0.5)"},
+                                           {"true", "(102, 51, 25.5)", "(127.5, 63.75, 63.75)"}};
+    float *images[2] = {NULL, NULL};
+    size_t count = 0;
+    for (int i = 0; i < 2; i++) {
+        train_case c;
+        init_short(&c, root, i == 0 ? "rgb" : "bgr", "normal");
+        train_case_set(&c, "INPUT.TO_BGR255", keys[i][0]);
+        train_case_set(&c, "INPUT.PIXEL_MEAN", keys[i][1]);
+        train_case_set(&c, "INPUT.PIXEL_STD", keys[i][2]);
+        train_case_set(&c, "SOLVER.BASE_LR", "1e30"); /* the second step dumps its batch */
+        train_case_set(&c, "SOLVER.WARMUP_ITERS", "0");
+        join(names[i], c.folder, "nonfinite_batch.safetensors");
+        expect_failure(&c, REP_ERR_NUMERIC, "iteration 2");
+        rep_safetensors *file = NULL;
+        CHECK_OK(rep_safetensors_open(&file, names[i]));
+        const rep_tensor_info *info = rep_safetensors_find(file, "images");
+        assert_non_null(info);
+        count = info->count;
+        images[i] = malloc(count * sizeof *images[i]);
+        assert_non_null(images[i]);
+        rep_tensor_read_f32(info, images[i]);
+        rep_safetensors_close(file);
+    }
+    const size_t plane = 32 * 32;
+    for (size_t i = 0; i < count; i++) {
+        const size_t n = i / (3 * plane), c = i / plane % 3, pixel = i % plane;
+        /* Values of at most 8 with a rounding or two of difference. */
+        const float same = images[1][(n * 3 + 2 - c) * plane + pixel];
+        assert_true(fabsf(images[0][i] - same) <= 4e-6f);
+    }
+    free(images[0]);
+    free(images[1]);
+    train_case_remove(root);
+}
+
+/* The warning that a search found little, and the scaled decay of small batches. */
+static void test_lazy_search_is_told(void **state) {
+    (void)state;
+    char root[64];
+    train_case_root(root);
+    train_case c;
+    init_short(&c, root, "lazy", "hyper_search");
+    train_case_set(&c, "SOLVER.BASE_LR", "1e-4");
+    start_log();
+    (void)train_case_run(&c);
+    assert_non_null(strstr(log_text, "stayed within"));
+    train_case_clear(&c);
+    init_short(&c, root, "eager", "hyper_search");
+    train_case_set(&c, "SOLVER.BASE_LR", "1");
+    train_case_set(&c, "SOLVER.WARMUP_ITERS", "0");
+    start_log();
+    (void)train_case_run(&c);
+    rep_log_set(NULL, NULL);
+    assert_null(strstr(log_text, "stayed within"));
+    train_case_clear(&c);
+    train_case_remove(root);
+}
+
+/* The decay that a parameter's line of the explanation ends up with. */
+static void expect_decay(const char *batch, const char *scaling, const char *wanted) {
+    train_case c;
+    train_case_init(&c, "unused", "unused");
+    train_case_set(&c, "SOLVER.IMS_PER_BATCH", batch);
+    train_case_set(&c, "SOLVER.DECAY_SCALING", scaling);
+    train_case_set(&c, "SOLVER.WEIGHT_DECAY", "0.5");
+    char *text = NULL;
+    CHECK_OK(rep_train_explain(&text, &c.options));
+    const char *line = strstr(text, "linear.weight");
+    assert_non_null(line);
+    char first[256] = "";
+    snprintf(first, sizeof first, "%.*s", (int)strcspn(line, "\n"), line);
+    if (strstr(first, wanted) == NULL) { fail_msg("batch %s: no %s in: %s", batch, wanted, first); }
+    free(text);
+    train_case_clear(&c);
+}
+
+static void test_decay_scaling(void **state) {
+    (void)state;
+    expect_decay("64", "true", "0.5");
+    expect_decay("16", "true", "0.5");
+    expect_decay("24", "true", "0.5625"); /* 24 * round(2.67) / 64 = 1.125 */
+    expect_decay("128", "true", " 1");    /* round(0.5) is 0, half to even; at least 1: 128 / 64 */
+    expect_decay("128", "false", "0.5");
+}
+
 static void test_explain(void **state) {
     (void)state;
     char root[64];
@@ -456,6 +548,9 @@ int main(void) {
         cmocka_unit_test(test_run_errors),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_channel_order),
+        cmocka_unit_test(test_lazy_search_is_told),
+        cmocka_unit_test(test_decay_scaling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,13 +116,4 @@ static inline void train_case_expect_equal(const char *a_path, const char *b_pat
     rep_safetensors_close(b);
 }
 
-static inline size_t train_case_lines(const char *path) {
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    size_t lines = 0;
-    for (int c = getc(file); c != EOF; c = getc(file)) { lines += c == '\n'; }
-    fclose(file);
-    return lines;
-}
-
 #endif

@@ -96,6 +96,7 @@ typedef struct rep_augment {
     float brightness, contrast, saturation, hue; /* jitter ranges, 0 off (torchvision's meaning) */
     int32_t cutout;          /* side of the erased square in pixels, 0 off */
     float mean[4], std[4];   /* normalised value = (pixel / 255 - mean) / std; every std > 0 */
+    bool is_reversed;        /* channels come out in the order blue, green, red */
 } rep_augment;
 
 typedef struct rep_loader_options {

@@ -5,7 +5,8 @@
  * brightness, contrast, saturation and hue in random order, factors uniform in [1 - x, 1 + x], hue
  * shift uniform in [-x, x] turns); cutout is DeVries and Taylor, "Improved regularization of
  * convolutional neural networks with cutout", 2017. Every picture makes the same draws whatever is
- * switched on, so switching one variation on leaves the others as they were. */
+ * switched on, so switching one variation on leaves the others as they were. With is_reversed the
+ * channels come out in the order blue, green, red. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -146,11 +147,16 @@ static void apply_jitter(const rep_augment *o, const jitter *j, float *x, size_t
 /* ---- the whole picture ------------------------------------------------------------------------
  */
 
+/* Where a picture's channel comes out. */
+static size_t place_of(const rep_augmenter *a, size_t channel) {
+    return a->options.is_reversed ? (size_t)a->channels - 1 - channel : channel;
+}
+
 void rep_augment_plain(const rep_augmenter *a, const uint8_t *pixels, float *out) {
     const size_t channels = (size_t)a->channels;
     const size_t count = (size_t)a->height * (size_t)a->width;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t c = 0; c < channels; c++) { *out++ = a->table[c][*pixels++]; }
+    for (size_t i = 0; i < count; i++, out += channels, pixels += channels) {
+        for (size_t c = 0; c < channels; c++) { out[place_of(a, c)] = a->table[c][pixels[c]]; }
     }
 }
 
@@ -166,8 +172,10 @@ static void normalise(const rep_augmenter *a, const jitter *j, const uint8_t *pi
     for (size_t i = 0; i < count * channels; i++) { x[i] = (float)pixels[i] / 255; }
     apply_jitter(o, j, x, count, channels);
     for (size_t i = 0; i < count; i++) {
+        float value[MAX_CHANNELS];
+        memcpy(value, x + i * channels, channels * sizeof *value);
         for (size_t c = 0; c < channels; c++) {
-            x[i * channels + c] = (x[i * channels + c] - o->mean[c]) / o->std[c];
+            x[i * channels + place_of(a, c)] = (value[c] - o->mean[c]) / o->std[c];
         }
     }
 }

@@ -76,7 +76,7 @@ static rep_status read_normalisation(rep_augment *out, const rep_values *v, int3
     }
     const double unit = v->input_to_bgr255 ? 255 : 1;
     for (size_t c = 0; c < count; c++) {
-        const size_t from = v->input_to_bgr255 ? count - 1 - c : c;
+        const size_t from = v->input_to_bgr255 && count == 3 ? count - 1 - c : c;
         const double s = std.items[std.count == 1 ? 0 : from];
         if (!(s > 0)) {
             return rep_fail(REP_ERR_CONFIG, "INPUT.PIXEL_STD: found %g; wanted more than 0", s);
@@ -101,7 +101,8 @@ rep_status rep_setup_loader(rep_loader_options *out, const rep_values *v,
                     .contrast = (float)v->input_contrast,
                     .saturation = (float)v->input_saturation,
                     .hue = (float)v->input_hue,
-                    .cutout = (int32_t)v->input_cutout},
+                    .cutout = (int32_t)v->input_cutout,
+                    .is_reversed = v->input_to_bgr255 && info->channels == 3},
         .seed = (uint64_t)v->seed,
         .threads = threads > 1 ? (int)threads : 1,
     };
