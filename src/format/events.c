@@ -18,17 +18,19 @@
 
 #define FILE_PREFIX "events.out.tfevents."
 
-struct rep_events {
-    FILE *stream;
-    char *path;
-};
-
 /* Bytes under construction; `has_failed` when memory ran out. */
 typedef struct bytes_out {
     uint8_t *bytes;
     size_t count, capacity;
     bool has_failed;
 } bytes_out;
+
+struct rep_events {
+    FILE *stream;
+    char *path;
+    /* Kept from row to row, so that a training run allocates for its first row alone. */
+    bytes_out event, summary, value;
+};
 
 /* ---- protocol buffers ----------------------------------------------------------------------- */
 
@@ -77,19 +79,18 @@ static void put_head(bytes_out *out, double wall_time_s, int64_t step) {
     put_varint(out, (uint64_t)step);
 }
 
-static void put_summary(bytes_out *out, const rep_event_value *values, size_t count) {
-    bytes_out summary = {0}, value = {0};
+static void put_summary(rep_events *events, const rep_event_value *values, size_t count) {
+    bytes_out *summary = &events->summary, *value = &events->value;
+    summary->count = 0;
     for (size_t i = 0; i < count; i++) {
-        value.count = 0;
-        put_bytes(&value, 1, values[i].tag, strlen(values[i].tag));
-        put_key(&value, 2, WIRE_FLOAT);
-        put(&value, &values[i].value, sizeof values[i].value);
-        put_bytes(&summary, 1, value.bytes, value.count);
+        value->count = 0;
+        put_bytes(value, 1, values[i].tag, strlen(values[i].tag));
+        put_key(value, 2, WIRE_FLOAT);
+        put(value, &values[i].value, sizeof values[i].value);
+        put_bytes(summary, 1, value->bytes, value->count);
     }
-    put_bytes(out, 5, summary.bytes, summary.count);
-    out->has_failed = out->has_failed || summary.has_failed || value.has_failed;
-    free(summary.bytes);
-    free(value.bytes);
+    put_bytes(&events->event, 5, summary->bytes, summary->count);
+    events->event.has_failed |= summary->has_failed || value->has_failed;
 }
 
 /* ---- frames --------------------------------------------------------------------------------- */
@@ -105,28 +106,27 @@ static uint32_t masked_crc(const uint8_t *bytes, size_t count) {
     return (crc >> 15 | crc << 17) + 0xA282EAD8u;
 }
 
-/* Writes one event, frees its bytes. */
-static rep_status write_record(rep_events *events, bytes_out *event) {
-    rep_status status = REP_OK;
+/* Writes the event under construction and begins the next one. */
+static rep_status write_record(rep_events *events) {
+    bytes_out *event = &events->event;
     if (event->has_failed) {
-        status = rep_fail(REP_ERR_MEMORY, "%s: no memory for a row", events->path);
-    } else {
-        uint8_t length[8];
-        const uint64_t count = event->count;
-        memcpy(length, &count, sizeof length);
-        const uint32_t length_crc = masked_crc(length, sizeof length);
-        const uint32_t event_crc = masked_crc(event->bytes, event->count);
-        fwrite(length, sizeof length, 1, events->stream);
-        fwrite(&length_crc, sizeof length_crc, 1, events->stream);
-        fwrite(event->bytes, 1, event->count, events->stream);
-        fwrite(&event_crc, sizeof event_crc, 1, events->stream);
-        if (fflush(events->stream) != 0 || ferror(events->stream)) {
-            status = rep_fail(REP_ERR_IO, "%s: cannot be written (%s); is the disk full?",
-                              events->path, strerror(errno));
-        }
+        return rep_fail(REP_ERR_MEMORY, "%s: no memory for a row", events->path);
     }
-    free(event->bytes);
-    return status;
+    uint8_t length[8];
+    const uint64_t count = event->count;
+    memcpy(length, &count, sizeof length);
+    const uint32_t length_crc = masked_crc(length, sizeof length);
+    const uint32_t event_crc = masked_crc(event->bytes, event->count);
+    fwrite(length, sizeof length, 1, events->stream);
+    fwrite(&length_crc, sizeof length_crc, 1, events->stream);
+    fwrite(event->bytes, 1, event->count, events->stream);
+    fwrite(&event_crc, sizeof event_crc, 1, events->stream);
+    event->count = 0;
+    if (fflush(events->stream) != 0 || ferror(events->stream)) {
+        return rep_fail(REP_ERR_IO, "%s: cannot be written (%s); is the disk full?", events->path,
+                        strerror(errno));
+    }
+    return REP_OK;
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
@@ -166,15 +166,13 @@ static rep_status write_head(rep_events *events, int64_t purge_step) {
     static const char version[] = "brain.Event:2";
     static const uint8_t start[] = {1 << 3 | WIRE_VARINT, 1};
     const double now = (double)time(NULL);
-    bytes_out first = {0};
-    put_head(&first, now, 0);
-    put_bytes(&first, 3, version, strlen(version));
-    REP_TRY(write_record(events, &first));
+    put_head(&events->event, now, 0);
+    put_bytes(&events->event, 3, version, strlen(version));
+    REP_TRY(write_record(events));
     if (purge_step < 0) { return REP_OK; }
-    bytes_out purge = {0};
-    put_head(&purge, now, purge_step);
-    put_bytes(&purge, 7, start, sizeof start);
-    return write_record(events, &purge);
+    put_head(&events->event, now, purge_step);
+    put_bytes(&events->event, 7, start, sizeof start);
+    return write_record(events);
 }
 
 rep_status rep_events_create(rep_events **out, const char *folder, int64_t purge_step) {
@@ -193,15 +191,17 @@ rep_status rep_events_create(rep_events **out, const char *folder, int64_t purge
 
 rep_status rep_events_append(rep_events *events, int64_t step, double wall_time_s,
                              const rep_event_value *values, size_t count) {
-    bytes_out event = {0};
-    put_head(&event, wall_time_s, step);
-    put_summary(&event, values, count);
-    return write_record(events, &event);
+    put_head(&events->event, wall_time_s, step);
+    put_summary(events, values, count);
+    return write_record(events);
 }
 
 void rep_events_close(rep_events *events) {
     if (!events) { return; }
     if (events->stream) { fclose(events->stream); }
+    free(events->event.bytes);
+    free(events->summary.bytes);
+    free(events->value.bytes);
     free(events->path);
     free(events);
 }
