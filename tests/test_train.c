@@ -318,21 +318,22 @@ static void test_accumulation_is_one_batch(void **state) {
 /* ---- numerical faults ---------------------------------------------------------------------------
  */
 
-/* A copy of a checkpoint in which one element of one tensor is not a number. */
+/* A copy of a checkpoint in which one element of one tensor has another value. */
 typedef struct poisoned {
     const rep_tensor_info *info;
     bool is_poisoned;
+    float value;
 } poisoned;
 
 static rep_status fill_poisoned(void *context, void *elements, size_t count) {
     const poisoned *p = context;
     if (p->info->type == REP_TENSOR_I64) { return rep_tensor_read_i64(p->info, elements); }
     rep_tensor_read_f32(p->info, elements);
-    if (p->is_poisoned) { ((float *)elements)[count / 2] = NAN; }
+    if (p->is_poisoned) { ((float *)elements)[count / 2] = p->value; }
     return REP_OK;
 }
 
-static void copy_poisoned(const char *to, const char *from, const char *name) {
+static void copy_poisoned(const char *to, const char *from, const char *name, float value) {
     rep_safetensors *file = NULL;
     CHECK_OK(rep_safetensors_open(&file, from));
     const size_t count = rep_safetensors_count(file);
@@ -341,7 +342,7 @@ static void copy_poisoned(const char *to, const char *from, const char *name) {
     assert_true(sources != NULL && items != NULL);
     for (size_t i = 0; i < count; i++) {
         const rep_tensor_info *info = rep_safetensors_get(file, i);
-        items[i] = (poisoned){info, strcmp(info->name, name) == 0};
+        items[i] = (poisoned){info, strcmp(info->name, name) == 0, value};
         sources[i] = (rep_tensor_source){.name = info->name,
                                          .type = info->type,
                                          .rank = info->rank,
@@ -364,7 +365,7 @@ static void test_nonfinite_names_the_tensor(void **state) {
     (void)train_case_run(&first);
     join(good, first.folder, "model_final.safetensors");
     join(bad, root, "bad.safetensors");
-    copy_poisoned(bad, good, "stage2.0.conv.weight");
+    copy_poisoned(bad, good, "stage2.0.conv.weight", NAN);
 
     train_case_init(&second, root, "second");
     train_case_set(&second, "MODEL.WEIGHT", bad);
@@ -388,6 +389,27 @@ static void test_nonfinite_names_the_tensor(void **state) {
     rep_safetensors_close(file);
     join(dump, second.folder, "last_checkpoint");
     assert_int_equal(access(dump, F_OK), -1);
+    train_case_clear(&first);
+    train_case_clear(&second);
+    train_case_remove(root);
+}
+
+/* A finite loss whose gradient overflows: 1e30 in the last layer. */
+static void test_gradient_overflow(void **state) {
+    (void)state;
+    char root[64], good[256], bad[256];
+    train_case_root(root);
+    train_case first, second;
+    train_case_init(&first, root, "first");
+    (void)train_case_run(&first);
+    join(good, first.folder, "model_final.safetensors");
+    join(bad, root, "bad.safetensors");
+    copy_poisoned(bad, good, "linear.weight", 1e30f);
+    train_case_init(&second, root, "second");
+    train_case_set(&second, "MODEL.WEIGHT", bad);
+    rep_train_result result;
+    CHECK_FAILS(rep_train(&result, &second.options), REP_ERR_NUMERIC, "the gradient norm is");
+    assert_non_null(strstr(rep_last_error(), "no checkpoint yet"));
     train_case_clear(&first);
     train_case_clear(&second);
     train_case_remove(root);
@@ -422,6 +444,7 @@ int main(void) {
         cmocka_unit_test(test_evaluate_repeats_the_run),
         cmocka_unit_test(test_accumulation_is_one_batch),
         cmocka_unit_test(test_nonfinite_names_the_tensor),
+        cmocka_unit_test(test_gradient_overflow),
         cmocka_unit_test(test_divergence_keeps_the_checkpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

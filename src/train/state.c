@@ -39,8 +39,7 @@ static bool *list_saved(const rep_graph *graph) {
     for (rep_id id = 1; id < graph->tensor_count; id++) {
         const rep_tensor *t = &graph->tensors[id];
         saved[id] = t->region == REP_STATE && t->dtype == REP_F32 &&
-                    strcmp(t->name, "scales") != 0 &&
-                    !has_prefix(t->name, "optimizer.accumulated");
+                    strcmp(t->name, "scales") != 0 && !has_prefix(t->name, "optimizer.accumulated");
     }
     for (rep_id id = 1; id < graph->tensor_count; id++) { saved[graph->tensors[id].block] = false; }
     return saved;
