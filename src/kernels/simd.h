@@ -40,16 +40,33 @@ static inline vec vset(real x) {
     for (int i = 0; i < REP_LANES; i++) { v[i] = x; }
     return v;
 }
-/* The first `count` < REP_LANES elements, the rest zero; and back. */
-static inline vec vload_part(const real *p, size_t count) {
+/* The first `count` < REP_LANES elements, the rest zero; and back. By themselves gcc makes the loops
+ * one masked instruction where there is one, inside a caller's loop it would unroll them; clang
+ * unrolls them anyway, and copies better. */
+#ifdef __clang__
+#define REP_PART static inline
+#else
+#define REP_PART static __attribute__((noinline, unused))
+#endif
+REP_PART vec vload_part(const real *p, size_t count) {
     real lanes[REP_LANES] = {0};
+#ifdef __clang__
     memcpy(lanes, p, count * sizeof(real));
+#else
+    for (uint32_t i = 0; i < REP_LANES; i++) { lanes[i] = i < (uint32_t)count ? p[i] : 0; }
+#endif
     return vload(lanes);
 }
-static inline void vstore_part(real *p, vec v, size_t count) {
+REP_PART void vstore_part(real *p, vec v, size_t count) {
     real lanes[REP_LANES];
     vstore(lanes, v);
+#ifdef __clang__
     memcpy(p, lanes, count * sizeof(real));
+#else
+    for (uint32_t i = 0; i < REP_LANES; i++) {
+        if (i < (uint32_t)count) { p[i] = lanes[i]; }
+    }
+#endif
 }
 static inline vec vselect(ivec mask, vec yes, vec no) {
     return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask));
