@@ -28,7 +28,8 @@ static size_t scratch_bytes(const rep_kernel_call *call, int threads) {
     return chunk_count(call) * sizeof(double);
 }
 
-/* Squares of elements [begin, end), in working precision over about STRIP of them at a time. */
+/* Squares of the runs that begin in [begin, end), in working precision over about STRIP of them at
+ * a time. */
 static double chunk_sum(const rep_kernel_call *call, size_t begin, size_t end) {
     const rep_clip_params *params = call->params;
     const real *step = call->in[3].data;

@@ -23,13 +23,17 @@ typedef struct segment_run {
 typedef struct segment_walk {
     const rep_segment *segments, *end_segment;
     const real *scales;
-    size_t at, end;     /* elements still to visit */
+    size_t at, end;     /* first element of the next run, and where no run may begin any more */
     size_t row, column; /* of `at` within a masked segment */
     bool is_inside;     /* row and column are those of `at` */
 } segment_walk;
 
-/* Visits elements [begin, end) of the block; table and scales are inputs 1 and 2 of every update
- * op. */
+/* An unmasked parameter is one run per so many elements, a multiple of every vector's lanes. */
+enum { SEGMENT_PIECE = 4096 };
+
+/* Visits the runs that begin in [begin, end) of the block. Runs are never cut there: an element
+ * then lies in the same vector of the same loop whoever visits it, and rounds the same. The table
+ * and the scales are inputs 1 and 2 of every update op. */
 static inline segment_walk segment_walk_of(const rep_kernel_call *call, size_t begin, size_t end) {
     const size_t words = rep_shape_count(call->in[1].shape);
     const rep_segment *segments = call->in[1].data;
@@ -40,52 +44,71 @@ static inline segment_walk segment_walk_of(const rep_kernel_call *call, size_t b
                           .end = end};
 }
 
-/* The part of masked output channel walk->row from walk->column to the next change of its mask. */
-static inline void segment_masked(segment_walk *walk, const rep_segment *of, segment_run *run) {
+/* Where the run with element `column` of an output channel begins, and where it ends. */
+static inline size_t segment_run_begin(const rep_segment *of, size_t column) {
     const size_t centre = of->centre, behind = centre + of->centre_count;
-    const bool is_centre = walk->column >= centre && walk->column < behind;
-    const size_t until = walk->column < centre ? centre : is_centre ? behind : of->row;
-    run->count = until - walk->column;
+    return column < centre ? 0 : column < behind ? centre : behind;
+}
+static inline size_t segment_run_end(const rep_segment *of, size_t column) {
+    const size_t centre = of->centre, behind = centre + of->centre_count;
+    return column < centre ? centre : column < behind ? behind : of->row;
+}
+
+/* Moves a walk that came into a segment from outside to the next run's begin. */
+static inline void segment_enter(segment_walk *walk, const rep_segment *of) {
+    if (walk->at < of->offset) { walk->at = of->offset; }
+    const size_t from = walk->at - of->offset;
+    walk->is_inside = true;
+    if (!(of->flags & REP_SEGMENT_MASKED)) {
+        walk->at = of->offset + (from + SEGMENT_PIECE - 1) / SEGMENT_PIECE * SEGMENT_PIECE;
+        return;
+    }
+    walk->row = from / of->row;
+    walk->column = from % of->row;
+    if (segment_run_begin(of, walk->column) != walk->column) {
+        const size_t next = segment_run_end(of, walk->column);
+        walk->at += next - walk->column;
+        walk->column = next % of->row;
+        walk->row += next == of->row;
+    }
+}
+
+/* The run of masked output channel walk->row that begins at walk->column. */
+static inline void segment_masked(segment_walk *walk, const rep_segment *of, segment_run *run) {
+    run->count = segment_run_end(of, walk->column) - walk->column;
     run->is_masked = true;
     run->s = walk->scales[of->scales + walk->row];
-    if (!is_centre) { return; }
-    if (of->point != REP_NO_SCALES) { run->t = walk->scales[of->point + walk->row]; }
-    if (of->flags & REP_SEGMENT_IDENTITY) {
-        const size_t one = centre + walk->row % of->centre_count;
-        run->one = one >= walk->column ? one - walk->column : SIZE_MAX;
+    if (walk->column == of->centre) {
+        if (of->point != REP_NO_SCALES) { run->t = walk->scales[of->point + walk->row]; }
+        if (of->flags & REP_SEGMENT_IDENTITY) { run->one = walk->row % of->centre_count; }
+    }
+    walk->column += run->count;
+    if (walk->column == of->row) {
+        walk->column = 0;
+        walk->row++;
     }
 }
 
 /* The next run; false when the walk is done. */
 static inline bool segment_next(segment_walk *walk, segment_run *run) {
-    const rep_segment *of = walk->segments;
-    while (of < walk->end_segment && (size_t)of->offset + of->count <= walk->at) {
-        of++;
+    for (;;) {
+        const rep_segment *of = walk->segments;
+        if (of == walk->end_segment) { return false; }
+        const size_t behind = (size_t)of->offset + of->count;
+        if (walk->at < behind && !walk->is_inside) { segment_enter(walk, of); }
+        if (walk->at < behind) { break; }
+        walk->segments++;
         walk->is_inside = false;
     }
-    walk->segments = of;
-    if (of == walk->end_segment || of->offset >= walk->end || walk->at >= walk->end) {
-        return false;
-    }
-    if (walk->at < of->offset) { walk->at = of->offset; }
+    const rep_segment *of = walk->segments;
+    if (walk->at >= walk->end) { return false; }
     *run = (segment_run){.begin = walk->at, .segment = of, .s = 1, .one = SIZE_MAX};
-    const size_t from = walk->at - of->offset;
-    run->count = of->count - from;
     if (of->flags & REP_SEGMENT_MASKED) {
-        if (!walk->is_inside) {
-            walk->row = from / of->row;
-            walk->column = from % of->row;
-            walk->is_inside = true;
-        }
         segment_masked(walk, of, run);
-        walk->column += run->count;
-        if (walk->column == of->row) {
-            walk->column = 0;
-            walk->row++;
-        }
+    } else {
+        const size_t left = (size_t)of->offset + of->count - walk->at;
+        run->count = left < SEGMENT_PIECE ? left : SEGMENT_PIECE;
     }
-    if (run->count > walk->end - walk->at) { run->count = walk->end - walk->at; }
-    if (run->one >= run->count) { run->one = SIZE_MAX; }
     walk->at += run->count;
     return true;
 }
