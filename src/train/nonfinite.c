@@ -139,10 +139,11 @@ rep_status rep_trainer_nonfinite(rep_trainer *t, const rep_batch *batch, double 
     const bool is_dumped = dump_batch(t, batch, name, path) == REP_OK;
     const bool has_checkpoint = t->checkpoint[0] != '\0';
     return rep_fail(REP_ERR_NUMERIC,
-                    "iteration %" PRIu64 ": %s is %g; first in layer \"%.*s\", tensor \"%s\", "
+                    "iteration %" PRIu64 ": %s is %s; first in layer \"%.*s\", tensor \"%s\", "
                     "pictures %s; %s%s; %s%s; lower SOLVER.BASE_LR or set SOLVER.CLIP_GRAD",
                     t->counters.iteration + 1, isfinite(loss) ? "the gradient norm" : "the loss",
-                    isfinite(loss) ? grad_norm : loss, layer_length(name), name, name, pictures,
+                    isnan(isfinite(loss) ? grad_norm : loss) ? "not a number" : "infinite",
+                    layer_length(name), name, name, pictures,
                     is_dumped ? "batch saved in " : "the batch could not be saved",
                     is_dumped ? path : "",
                     has_checkpoint ? "last checkpoint " : "no checkpoint yet", t->checkpoint);
