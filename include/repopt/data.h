@@ -28,8 +28,8 @@ typedef struct rep_loader rep_loader;
 /* ---- data sets ------------------------------------------------------------------------------ */
 
 typedef struct rep_dataset_info {
-    const char *kind; /* "cifar10", "cifar100", "mnist", "idx", "folder", "drawn" */
-    size_t count;     /* pictures, at least 1 */
+    const char *kind;                /* "cifar10", "cifar100", "mnist", "idx", "folder", "drawn" */
+    size_t count;                    /* pictures, at least 1 */
     int32_t channels, height, width; /* of one picture */
     int32_t class_count;
     const char *const *class_names; /* class_count strings */
@@ -63,8 +63,8 @@ void rep_dataset_close(rep_dataset *dataset);
 const rep_dataset_info *rep_dataset_info_get(const rep_dataset *dataset);
 /* One picture as height x width x channels bytes, and its label. Thread safe. A folder set decodes
  * here: REP_ERR_DATA / REP_ERR_IO for a picture that is damaged or gone. */
-REP_NODISCARD rep_status rep_dataset_read(const rep_dataset *dataset, size_t index,
-                                          uint8_t *pixels, int32_t *label);
+REP_NODISCARD rep_status rep_dataset_read(const rep_dataset *dataset, size_t index, uint8_t *pixels,
+                                          int32_t *label);
 
 /* ---- pictures ------------------------------------------------------------------------------- */
 
@@ -91,21 +91,21 @@ void rep_image_clear(rep_image *image);
 /* Applied in this order: jitter, crop, flip, normalisation, cutout. What padding and cutout leave
  * is 0 after normalisation, the mean colour. */
 typedef struct rep_augment {
-    int32_t pad;             /* pixels added round the picture before a random crop back; 0 off */
-    float flip_probability;  /* horizontal */
+    int32_t pad;            /* pixels added round the picture before a random crop back; 0 off */
+    float flip_probability; /* horizontal */
     float brightness, contrast, saturation, hue; /* jitter ranges, 0 off (torchvision's meaning) */
-    int32_t cutout;          /* side of the erased square in pixels, 0 off */
-    float mean[4], std[4];   /* normalised value = (pixel / 255 - mean) / std; every std > 0 */
-    bool is_reversed;        /* channels come out in the order blue, green, red */
+    int32_t cutout;                              /* side of the erased square in pixels, 0 off */
+    float mean[4], std[4]; /* normalised value = (pixel / 255 - mean) / std; every std > 0 */
+    bool is_reversed;      /* channels come out in the order blue, green, red */
 } rep_augment;
 
 typedef struct rep_loader_options {
     int32_t batch;
-    bool is_train;           /* shuffles and augments; otherwise in order, last batch short */
-    rep_augment augment;     /* in evaluation only its mean and std */
+    bool is_train;       /* shuffles and augments; otherwise in order, last batch short */
+    rep_augment augment; /* in evaluation only its mean and std */
     uint64_t seed;
-    uint64_t first_batch;    /* resume: batches already taken since the start of training */
-    int threads;             /* background workers, at least 1; the batches do not depend on it */
+    uint64_t first_batch; /* resume: batches already taken since the start of training */
+    int threads;          /* background workers, at least 1; the batches do not depend on it */
 } rep_loader_options;
 
 typedef struct rep_batch {

@@ -26,27 +26,47 @@ enum { STATE_EMPTY, STATE_BUSY, STATE_READY };
 /* ---- scene ------------------------------------------------------------------------------------
  */
 
-static float between(rep_rng *rng, float least, float most) {
-    return least + (most - least) * rep_rng_uniform(rng);
+/* `hard` is drawn first and widens every other range: 0 is a clean picture, from which a net learns
+ * what a class is, 1 one that people look at twice, so that no net gets all of them right. */
+typedef struct scene {
+    rep_canvas canvas;
+    rep_rng rng;
+    float hard;
+    rep_colour ground;
+} scene;
+
+/* Every draw is a statement of its own: the order of evaluation within a call is the compiler's. */
+static float between(scene *s, float least, float most) {
+    return least + (most - least) * rep_rng_uniform(&s->rng);
 }
 
-static bool happens(rep_rng *rng, float probability) { return rep_rng_uniform(rng) < probability; }
+static bool happens(scene *s, float probability) { return rep_rng_uniform(&s->rng) < probability; }
 
 static float lightness(rep_colour c) { return 0.3f * c.r + 0.59f * c.g + 0.11f * c.b; }
 
-static rep_colour any_colour(rep_rng *rng) {
-    const float hue = rep_rng_uniform(rng), saturation = between(rng, 0.25f, 0.9f);
-    return rep_colour_hsv(hue, saturation, between(rng, 0.2f, 1));
+static rep_colour any_colour(scene *s) {
+    const float hue = rep_rng_uniform(&s->rng);
+    const float saturation = between(s, 0.25f, 0.9f);
+    const float value = between(s, 0.2f, 1);
+    return rep_colour_hsv(hue, saturation, value);
 }
 
-/* A colour that differs from `ground` in lightness by some amount between faint and strong. */
-static rep_colour colour_against(rep_rng *rng, rep_colour ground) {
-    const float wanted = between(rng, 0.14f, 0.6f);
-    rep_colour best = ground;
+/* `colour` with between `least` and `most` of some other colour in it. */
+static rep_colour vary(scene *s, rep_colour colour, float least, float most) {
+    const rep_colour other = any_colour(s);
+    const float share = between(s, least, most);
+    return rep_colour_mix(colour, other, share);
+}
+
+/* A colour that differs from the ground in lightness by some amount between faint and strong: the
+ * best of a few draws, too faint being worse than too strong. */
+static rep_colour colour_against_ground(scene *s) {
+    const float wanted = between(s, 0.32f - 0.24f * s->hard, 0.65f);
+    rep_colour best = s->ground;
     float best_miss = 9;
     for (int i = 0; i < 6; i++) {
-        const rep_colour c = any_colour(rng);
-        const float difference = lightness(c) - lightness(ground);
+        const rep_colour c = any_colour(s);
+        const float difference = lightness(c) - lightness(s->ground);
         const float found = difference < 0 ? -difference : difference;
         const float miss = found < wanted ? 3 * (wanted - found) : found - wanted;
         if (miss < best_miss) {
@@ -57,99 +77,114 @@ static rep_colour colour_against(rep_rng *rng, rep_colour ground) {
     return best;
 }
 
-/* A gradient with stripes, a checker pattern or large soft spots on it. */
-static rep_colour draw_ground(rep_canvas *canvas, rep_rng *rng) {
-    const rep_colour first = any_colour(rng);
-    const rep_colour second = rep_colour_mix(first, any_colour(rng), between(rng, 0.1f, 0.6f));
-    float gx, gy;
-    rep_turn(&gx, &gy, rep_rng_uniform(rng));
-    rep_field all;
-    for (int i = 0; i < REP_DRAWN_PIXELS; i++) { all.distance[i] = -1; }
-    rep_canvas_fill(canvas, &all, first, second, 0.5f * gx, 0.5f * gy, 1);
-    const uint32_t kind = rep_rng_below(rng, 4);
-    const float period = between(rng, 3, 9), strength = between(rng, 0.03f, 0.16f);
-    float cx, cy;
-    rep_turn(&cx, &cy, rep_rng_uniform(rng));
-    const float phase = between(rng, 0, period);
-    for (int i = 0; i < REP_DRAWN_PIXELS && kind > 0; i++) {
-        const float x = (float)(i % REP_DRAWN_SIDE), y = (float)(i / REP_DRAWN_SIDE);
-        const int across = (int)((cx * x + cy * y + phase) / period + 64) & 1;
-        const int down = (int)((cx * y - cy * x + phase) / period + 64) & 1;
-        const int is_lit = kind == 1 ? across : kind == 2 ? across ^ down : across & down;
+static void draw_pattern(scene *s) {
+    enum { PLAIN, STRIPES, CHECKER, TILES, KINDS };
+    const uint32_t kind = rep_rng_below(&s->rng, KINDS);
+    const float period = between(s, 3, 9), phase = between(s, 0, period);
+    const float strength = between(s, 0.02f, 0.05f + 0.12f * s->hard);
+    float cosine, sine;
+    rep_turn(&cosine, &sine, rep_rng_uniform(&s->rng));
+    for (int i = 0; i < REP_DRAWN_PIXELS && kind != PLAIN; i++) {
+        const int row = i / REP_DRAWN_SIDE;
+        const float x = (float)(i % REP_DRAWN_SIDE), y = (float)row;
+        /* 64 periods more keep the numbers positive, so that the cast rounds down. */
+        const int across = (int)((cosine * x + sine * y + phase) / period + 64) & 1;
+        const int down = (int)((cosine * y - sine * x + phase) / period + 64) & 1;
+        const int is_lit = kind == STRIPES   ? across
+                           : kind == CHECKER ? across ^ down
+                                             : across & down;
         const rep_colour tone = is_lit ? (rep_colour){1, 1, 1} : (rep_colour){0, 0, 0};
-        canvas->pixels[i] = rep_colour_mix(canvas->pixels[i], tone, strength);
+        s->canvas.pixels[i] = rep_colour_mix(s->canvas.pixels[i], tone, strength);
     }
-    return rep_colour_mix(first, second, 0.5f);
 }
 
-static void draw_stroke(rep_canvas *canvas, rep_rng *rng, rep_colour colour, float alpha) {
-    const float side = REP_DRAWN_SIDE;
-    const float x = between(rng, 0, side), y = between(rng, 0, side);
-    const float length = between(rng, 6, 26), width = between(rng, 0.8f, 2.4f);
-    float c, s;
-    rep_turn(&c, &s, rep_rng_uniform(rng));
+/* A gradient with a pattern on it. */
+static void draw_ground(scene *s) {
+    const rep_colour first = any_colour(s);
+    const rep_colour second = vary(s, first, 0.1f, 0.6f);
+    float gx, gy;
+    rep_turn(&gx, &gy, rep_rng_uniform(&s->rng));
+    rep_field all;
+    for (int i = 0; i < REP_DRAWN_PIXELS; i++) { all.distance[i] = -1; }
+    rep_canvas_fill(&s->canvas, &all, first, second, 0.5f * gx, 0.5f * gy, 1);
+    s->ground = rep_colour_mix(first, second, 0.5f);
+    draw_pattern(s);
+}
+
+static void draw_stroke(scene *s, rep_colour colour, float alpha) {
+    const float x = between(s, 0, REP_DRAWN_SIDE), y = between(s, 0, REP_DRAWN_SIDE);
+    const float half = between(s, 3, 13), width = between(s, 0.8f, 2.4f);
+    float c, d;
+    rep_turn(&c, &d, rep_rng_uniform(&s->rng));
     rep_field field;
-    rep_field_stroke(&field, x - c * length / 2, y - s * length / 2, x + c * length / 2,
-                     y + s * length / 2, width);
-    rep_canvas_fill(canvas, &field, colour, colour, 0, 0, alpha);
+    rep_field_stroke(&field, x - c * half, y - d * half, x + c * half, y + d * half, width);
+    rep_canvas_fill(&s->canvas, &field, colour, colour, 0, 0, alpha);
 }
 
 /* Strokes and small shapes of any kind; the picture's own shape is always the largest. */
-static void draw_clutter(rep_canvas *canvas, rep_rng *rng, rep_colour ground) {
-    const uint32_t count = 2 + rep_rng_below(rng, 5);
+static void draw_clutter(scene *s) {
+    const uint32_t count = rep_rng_below(&s->rng, 3 + (uint32_t)(5 * s->hard));
     for (uint32_t i = 0; i < count; i++) {
-        const rep_colour colour = rep_colour_mix(ground, any_colour(rng), between(rng, 0.3f, 0.9f));
-        const float alpha = between(rng, 0.5f, 1);
-        if (happens(rng, 0.4f)) {
-            draw_stroke(canvas, rng, colour, alpha);
+        const rep_colour colour = vary(s, s->ground, 0.3f, 0.9f);
+        const float alpha = between(s, 0.5f, 1);
+        if (happens(s, 0.4f)) {
+            draw_stroke(s, colour, alpha);
             continue;
         }
-        const float x = between(rng, 1, 31), y = between(rng, 1, 31);
-        const float radius = between(rng, 2, 4.6f), turn = rep_rng_uniform(rng);
-        const rep_pose pose = rep_pose_make(x, y, radius, turn, between(rng, 0.7f, 1.4f));
+        const float x = between(s, 1, 31), y = between(s, 1, 31);
+        const float radius = between(s, 1.8f, 3 + 1.5f * s->hard), turn = between(s, 0, 1);
+        const rep_pose pose = rep_pose_make(x, y, radius, turn, between(s, 0.7f, 1.4f));
         rep_field field;
-        rep_field_shape(&field, (int)rep_rng_below(rng, REP_SHAPE_COUNT), &pose);
-        rep_canvas_fill(canvas, &field, colour, colour, 0, 0, alpha);
+        rep_field_shape(&field, (int)rep_rng_below(&s->rng, REP_SHAPE_COUNT), &pose);
+        rep_canvas_fill(&s->canvas, &field, colour, colour, 0, 0, alpha);
     }
 }
 
-static void draw_subject(rep_canvas *canvas, rep_rng *rng, rep_colour ground, int shape) {
-    const float radius = between(rng, 6.5f, 12);
-    const float slack = 0.6f * (15 - radius) + 1.5f;
-    const float x = 16 + between(rng, -slack, slack), y = 16 + between(rng, -slack, slack);
-    const float turn = rep_rng_uniform(rng);
-    const rep_pose pose = rep_pose_make(x, y, radius, turn, between(rng, 0.68f, 1.47f));
+static rep_pose subject_pose(scene *s) {
+    const float radius = between(s, 9 - 3 * s->hard, 13);
+    const float slack = 0.8f * (15 - radius), tilt = 0.04f + 0.26f * s->hard;
+    const float x = 16 + between(s, -slack, slack), y = 16 + between(s, -slack, slack);
+    const float turn = between(s, -tilt, tilt);
+    return rep_pose_make(x, y, radius, turn, between(s, 0.75f, 1.33f));
+}
+
+/* The shape that gives the picture its label: a shadow, then an outline or a body. */
+static void draw_subject(scene *s, int shape) {
+    const rep_pose pose = subject_pose(s);
     rep_field field;
     rep_field_shape(&field, shape, &pose);
-    const rep_colour first = colour_against(rng, ground);
-    const rep_colour second = rep_colour_mix(first, any_colour(rng), between(rng, 0, 0.45f));
+    const rep_colour first = colour_against_ground(s);
+    const rep_colour second = vary(s, first, 0, 0.45f);
     float gx, gy;
-    rep_turn(&gx, &gy, rep_rng_uniform(rng));
-    if (happens(rng, 0.5f)) {
-        const int dx = (int)rep_rng_below(rng, 5) - 2, dy = (int)rep_rng_below(rng, 3);
-        rep_canvas_shadow(canvas, &field, dx, dy, between(rng, 2, 4), between(rng, 0.15f, 0.5f));
+    rep_turn(&gx, &gy, rep_rng_uniform(&s->rng));
+    if (happens(s, 0.5f)) {
+        const int dx = (int)rep_rng_below(&s->rng, 5) - 2, dy = (int)rep_rng_below(&s->rng, 3);
+        const float blur = between(s, 2, 4), alpha = between(s, 0.15f, 0.5f);
+        rep_canvas_shadow(&s->canvas, &field, dx, dy, blur, alpha);
     }
-    const rep_colour edge = rep_colour_mix(
-        first, lightness(first) < 0.5f ? (rep_colour){1, 1, 1} : (rep_colour){0, 0, 0},
-        between(rng, 0.2f, 0.7f));
-    if (happens(rng, 0.28f)) {
-        rep_canvas_outline(canvas, &field, first, between(rng, 1.2f, 2.4f), 1);
+    if (happens(s, 0.1f + 0.25f * s->hard)) {
+        rep_canvas_outline(&s->canvas, &field, first, between(s, 1.2f, 2.4f), 1);
         return;
     }
-    rep_canvas_fill(canvas, &field, first, second, 0.6f * gx, 0.6f * gy, between(rng, 0.75f, 1));
-    if (happens(rng, 0.4f)) {
-        rep_canvas_outline(canvas, &field, edge, between(rng, 0.6f, 1.4f), 0.8f);
+    const float alpha = between(s, 0.75f, 1);
+    rep_canvas_fill(&s->canvas, &field, first, second, 0.6f * gx, 0.6f * gy, alpha);
+    if (happens(s, 0.4f)) {
+        const float tone = lightness(first) < 0.5f ? 1 : 0;
+        const float share = between(s, 0.2f, 0.7f), width = between(s, 0.6f, 1.4f);
+        const rep_colour edge = rep_colour_mix(first, (rep_colour){tone, tone, tone}, share);
+        rep_canvas_outline(&s->canvas, &field, edge, width, 0.8f);
     }
 }
 
 /* Light over the whole picture, sensor noise, and rounding to bytes. */
-static void develop(uint8_t *pixels, const rep_canvas *canvas, rep_rng *rng) {
-    const float contrast = between(rng, 0.55f, 1.1f), middle = between(rng, 0.4f, 0.6f);
-    const float noise = happens(rng, 0.75f) ? between(rng, 0.01f, 0.11f) : 0;
-    const float *values = &canvas->pixels[0].r;
+static void develop(uint8_t *pixels, scene *s) {
+    const float contrast = between(s, 0.85f - 0.45f * s->hard, 1.1f),
+                middle = between(s, 0.4f, 0.6f);
+    const float noise = between(s, 0, 0.02f + 0.15f * s->hard);
+    const float *values = &s->canvas.pixels[0].r;
     for (int i = 0; i < PICTURE_BYTES; i++) {
         /* The sum of four bytes is nearly normal: mean 510, standard deviation 147.8. */
-        const uint32_t word = rep_rng_next(rng);
+        const uint32_t word = rep_rng_next(&s->rng);
         const int sum = (int)(word & 255) + (int)(word >> 8 & 255) + (int)(word >> 16 & 255) +
                         (int)(word >> 24);
         const float deviate = (float)(sum - 510) / 147.8f;
@@ -159,19 +194,19 @@ static void develop(uint8_t *pixels, const rep_canvas *canvas, rep_rng *rng) {
 }
 
 static void draw(uint8_t *pixels, uint64_t seed, uint64_t index, int shape) {
-    rep_rng rng;
-    rep_rng_init(&rng, seed, index);
-    rep_canvas canvas;
-    memset(&canvas, 0, sizeof canvas);
-    const rep_colour ground = draw_ground(&canvas, &rng);
-    draw_clutter(&canvas, &rng, ground);
-    draw_subject(&canvas, &rng, ground, shape);
-    const uint32_t stroke_count = rep_rng_below(&rng, 3);
+    scene s = {0};
+    rep_rng_init(&s.rng, seed, index);
+    const float luck = rep_rng_uniform(&s.rng);
+    s.hard = 0.06f + 1.34f * luck * luck * luck;
+    draw_ground(&s);
+    draw_clutter(&s);
+    draw_subject(&s, shape);
+    const uint32_t stroke_count = rep_rng_below(&s.rng, 1 + (uint32_t)(4 * s.hard));
     for (uint32_t i = 0; i < stroke_count; i++) {
-        const rep_colour colour = rep_colour_mix(ground, any_colour(&rng), 0.5f);
-        draw_stroke(&canvas, &rng, colour, between(&rng, 0.7f, 1));
+        const rep_colour colour = vary(&s, s.ground, 0.4f, 0.6f);
+        draw_stroke(&s, colour, between(&s, 0.7f, 1));
     }
-    develop(pixels, &canvas, &rng);
+    develop(pixels, &s);
 }
 
 /* ---- the data set -----------------------------------------------------------------------------

@@ -178,8 +178,8 @@ void rep_canvas_fill(rep_canvas *canvas, const rep_field *field, rep_colour firs
     for (int i = 0; i < REP_DRAWN_PIXELS; i++) {
         const float cover = clamp01(0.5f - field->distance[i]) * alpha;
         if (cover <= 0) { continue; }
-        const float x = ((float)(i % REP_DRAWN_SIDE) + 0.5f) / half - 1;
-        const float y = ((float)(i / REP_DRAWN_SIDE) + 0.5f) / half - 1;
+        const int row = i / REP_DRAWN_SIDE, column = i % REP_DRAWN_SIDE;
+        const float x = ((float)column + 0.5f) / half - 1, y = ((float)row + 0.5f) / half - 1;
         const rep_colour colour = rep_colour_mix(first, second, clamp01(0.5f + gx * x + gy * y));
         canvas->pixels[i] = rep_colour_mix(canvas->pixels[i], colour, cover);
     }

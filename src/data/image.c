@@ -32,7 +32,7 @@ void rep_image_clear(rep_image *image) {
  * point, which JPEG's own grey channel is too. */
 static rep_status change_channels(rep_image *image, const char *name, int32_t channels) {
     if (image->channels == channels) { return REP_OK; }
-    rep_image out;
+    rep_image out = {0};
     REP_TRY(rep_image_init(&out, name, (uint32_t)image->width, (uint32_t)image->height, channels));
     const size_t count = (size_t)image->width * (size_t)image->height;
     for (size_t i = 0; i < count; i++) {
@@ -60,7 +60,7 @@ static rep_status apply_orientation(rep_image *image, const char *name, int orie
         orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
     const int32_t width = is_swapped ? image->height : image->width;
     const int32_t height = is_swapped ? image->width : image->height;
-    rep_image out;
+    rep_image out = {0};
     REP_TRY(rep_image_init(&out, name, (uint32_t)width, (uint32_t)height, image->channels));
     const size_t bytes = (size_t)image->channels;
     for (int32_t y = 0; y < height; y++) {
