@@ -348,6 +348,31 @@ static void test_switched_off_changes_nothing(void **state) {
     assert_memory_equal(plain, out, sizeof out);
 }
 
+static void test_reversed_channels(void **state) {
+    (void)state;
+    uint8_t pixels[VALUES];
+    float scratch[VALUES], out[2][VALUES];
+    fill_small(pixels);
+    /* The fast way (no jitter) and the slow one; means and widths stay with their colours. */
+    for (int has_jitter = 0; has_jitter < 2; has_jitter++) {
+        rep_augment options = everything;
+        if (!has_jitter) {
+            options.brightness = options.contrast = options.saturation = options.hue = 0;
+        }
+        for (int reversed = 0; reversed < 2; reversed++) {
+            options.is_reversed = reversed;
+            rep_augmenter a;
+            CHECK_OK(rep_augmenter_init(&a, &options, &small_info));
+            rep_rng rng;
+            rep_rng_init(&rng, 1, 1);
+            rep_augment_random(&a, &rng, pixels, scratch, out[reversed]);
+        }
+        for (int i = 0; i < VALUES; i++) {
+            assert_true(out[0][i] == out[1][i / 3 * 3 + 2 - i % 3]);
+        }
+    }
+}
+
 static void test_cutout_erases_a_square(void **state) {
     (void)state;
     uint8_t pixels[VALUES];
@@ -455,6 +480,7 @@ int main(void) {
         cmocka_unit_test(test_destroy_at_any_moment),
         cmocka_unit_test(test_crop_and_flip_reach_every_place),
         cmocka_unit_test(test_switched_off_changes_nothing),
+        cmocka_unit_test(test_reversed_channels),
         cmocka_unit_test(test_cutout_erases_a_square),
         cmocka_unit_test(test_jitter_means_what_it_says),
         cmocka_unit_test(test_hue_turns_by_thirds),
