@@ -60,7 +60,8 @@ static inline void segment_enter(segment_walk *walk, const rep_segment *of) {
     const size_t from = walk->at - of->offset;
     walk->is_inside = true;
     if (!(of->flags & REP_SEGMENT_MASKED)) {
-        walk->at = of->offset + (from + SEGMENT_PIECE - 1) / SEGMENT_PIECE * SEGMENT_PIECE;
+        const size_t piece = (from + SEGMENT_PIECE - 1) / SEGMENT_PIECE * SEGMENT_PIECE;
+        walk->at = of->offset + (piece < of->count ? piece : of->count);
         return;
     }
     walk->row = from / of->row;
