@@ -20,7 +20,15 @@ enum {
 };
 
 /* Layouts by number; a part without c_out ends one. */
-enum { LAYOUT_ONE, LAYOUT_TINY, LAYOUT_MIXED, LAYOUT_PLAIN, LAYOUT_GROUPED, LAYOUT_NET };
+enum {
+    LAYOUT_ONE,
+    LAYOUT_TINY,
+    LAYOUT_MIXED,
+    LAYOUT_PLAIN,
+    LAYOUT_GROUPED,
+    LAYOUT_NET,
+    LAYOUT_SEAM
+};
 static const op_part op_layouts[][OP_PARTS] = {
     [LAYOUT_ONE] = {{1, 1, 1, OP_PLAIN, false}},
     [LAYOUT_TINY] = {{1, 1, 3, OP_IDENTITY, true}},
@@ -36,6 +44,12 @@ static const op_part op_layouts[][OP_PARTS] = {
                     {64, 1, 1, OP_PLAIN, false},
                     {128, 64, 3, OP_MASKED, true},
                     {100, 128, 1, OP_PLAIN, false}},
+    /* Element 8192, where the second of three workers begins, lies in a short parameter. */
+    [LAYOUT_SEAM] = {{8150, 1, 1, OP_PLAIN, false},
+                     {50, 1, 1, OP_PLAIN, false},
+                     {9, 9, 3, OP_IDENTITY, true},
+                     {5000, 1, 1, OP_PLAIN, false},
+                     {40, 40, 3, OP_IDENTITY, true}},
 };
 
 typedef struct op_layout_size {
