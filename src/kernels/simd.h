@@ -40,9 +40,9 @@ static inline vec vset(real x) {
     for (int i = 0; i < REP_LANES; i++) { v[i] = x; }
     return v;
 }
-/* The first `count` < REP_LANES elements, the rest zero; and back. By themselves gcc makes the loops
- * one masked instruction where there is one, inside a caller's loop it would unroll them; clang
- * unrolls them anyway, and copies better. */
+/* The first `count` < REP_LANES elements, the rest zero; and back. By themselves gcc makes the
+ * loops one masked instruction where there is one, inside a caller's loop it would unroll them;
+ * clang unrolls them anyway, and copies better. */
 #ifdef __clang__
 #define REP_PART static inline
 #else
