@@ -141,7 +141,7 @@ typedef struct tile_call {
     real *out[TILE_ROWS];
 } tile_call;
 
-REP_INLINE void tile_run(const tile_call *call, const size_t vecs) {
+CONV_INLINE void tile_run(const tile_call *call, const size_t vecs) {
     vec acc[TILE_ROWS][TILE_VECS];
     REP_UNROLL(16) for (size_t p = 0; p < TILE_ROWS; p++) {
         REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) {

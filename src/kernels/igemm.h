@@ -21,12 +21,24 @@
 #define TILE_VECS 2
 #define TILE_COLS (TILE_VECS * REP_LANES)
 
-#define REP_INLINE static inline __attribute__((always_inline))
+/* Loops over a register tile must be gone before registers are given out. Sanitized builds keep
+ * them: checks in unrolled code take minutes to compile. */
+#if defined(__has_feature)
+#define REP_HAS_FEATURE(name) __has_feature(name)
+#else
+#define REP_HAS_FEATURE(name) 0
+#endif
 #define REP_PRAGMA(text) _Pragma(#text)
+#if defined(__SANITIZE_ADDRESS__) || REP_HAS_FEATURE(address_sanitizer)
+#define CONV_INLINE static inline
+#define REP_UNROLL(count)
+#else
+#define CONV_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define REP_UNROLL(count) REP_PRAGMA(clang loop unroll(full))
 #else
 #define REP_UNROLL(count) REP_PRAGMA(GCC unroll count)
+#endif
 #endif
 
 static inline size_t rep_round_up(size_t count, size_t unit) {

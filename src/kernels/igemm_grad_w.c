@@ -68,7 +68,7 @@ typedef struct tile_call {
     real *sum; /* [GRAD_ROWS][TILE_COLS] */
 } tile_call;
 
-REP_INLINE void tile_run(const tile_call *call, const size_t rows, const size_t vecs) {
+CONV_INLINE void tile_run(const tile_call *call, const size_t rows, const size_t vecs) {
     vec acc[GRAD_ROWS][TILE_VECS];
     REP_UNROLL(16) for (size_t m = 0; m < rows; m++) {
         REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) { acc[m][v] = vset(0); }

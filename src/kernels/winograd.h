@@ -1,16 +1,23 @@
-/* winograd.h - 3x3 stride-1 convolutions with a quarter of the multiplications.
+/* winograd.h - 3x3 convolutions with fewer multiplications.
  *
- * Forward and grad_x: F(4x4,3x3), y = A^T [(G g G^T) . (B^T d B)] A per 6x6 input tile d; grad_w:
- * F(3x3,4x4) with the same points 0, 1, -1, 2, -2, infinity and so the same B (Lavin and Gray,
- * arXiv 1509.09308). Element-wise products over channels are 36 matrix products; tiles are taken in
- * blocks that stay in a core's second-level cache. Vectors run along channels throughout.
+ * Stride 1: F(4x4,3x3), y = A^T [(G g G^T) . (B^T d B)] A per 6x6 input tile d, a quarter of the
+ * multiplications; the weight gradient is F(3x3,4x4) with the same B (Lavin and Gray, arXiv
+ * 1509.09308). Stride 2: along each axis outer taps and middle tap read different input pixels,
+ * every second one; the outer two are F(4,2) and the middle one stays as it is, 81 products where
+ * the direct sum has 144. Either way a kernel becomes 6x6 numbers (stride 2: five points and the
+ * middle tap), and products over channels become matrix products per point, for blocks of tiles
+ * that stay in a core's second-level cache. Vectors run along channels throughout.
  */
 #ifndef REP_KERNELS_WINOGRAD_H
 #define REP_KERNELS_WINOGRAD_H
 
 #include "kernels/igemm.h"
 
-enum { WINOGRAD_IN = 6, WINOGRAD_OUT = 4, WINOGRAD_POINTS = 36 };
+enum {
+    WINOGRAD_KERNEL = 6, /* side of a transformed kernel */
+    WINOGRAD_KERNELS = 36,
+    WINOGRAD_MAX_SIDE = 9 /* of a tile in the transformed domain: 6, or 9 at stride 2 */
+};
 
 /* Is this one of the shapes the transforms are for? The float64 reference always goes direct. */
 static inline bool rep_winograd_fits(const rep_conv *conv) {
@@ -18,8 +25,8 @@ static inline bool rep_winograd_fits(const rep_conv *conv) {
     (void)conv;
     return false;
 #else
-    return conv->kh == 3 && conv->kw == 3 && conv->stride == 1 && conv->groups == 1 &&
-           conv->pad <= 2;
+    const bool is_placed = conv->stride == 1 ? conv->pad <= 2 : conv->stride == 2 && conv->pad == 1;
+    return is_placed && conv->kh == 3 && conv->kw == 3 && conv->groups == 1;
 #endif
 }
 
@@ -33,11 +40,45 @@ static inline bool rep_winograd_wanted(const rep_conv *conv, uint32_t algo) {
     return algo == 2 || (conv->c_in >= 16 && conv->c_out >= 16 && products >= (size_t)1 << 18);
 }
 
+/* The shapes of one kind of tile and its transforms between pixels and points. */
+typedef struct rep_winograd_form {
+    size_t in_side, out_side; /* pixels of a tile */
+    size_t in_step;           /* input pixels from one tile to the next */
+    size_t side;              /* points of a tile */
+    /* to[point][vector], from all channels of the in_side^2 pixels; lanes past the last are zero.
+     * `step` elements between points, `vec_step` between vectors. */
+    void (*input)(const real *const *from, size_t channels, real *to, size_t step, size_t vec_step);
+    /* pixels[out_side^2] from one vector of all points. */
+    void (*output)(const real *points, size_t step, vec *pixels);
+} rep_winograd_form;
+#define rep_winograd_form_get REP_ISA_NAME(rep_winograd_form_get)
+const rep_winograd_form *rep_winograd_form_get(size_t stride, bool is_grad);
+
+/* The number of the kernel's points that a tile's point (r, s) is multiplied with. */
+static inline size_t rep_winograd_kernel_point(size_t r, size_t s) {
+    const size_t last = WINOGRAD_KERNEL - 1;
+    return (r < last ? r : last) * WINOGRAD_KERNEL + (s < last ? s : last);
+}
+
 /* job: as for rep_igemm_run, of a shape that fits. */
 #define rep_winograd_run REP_ISA_NAME(rep_winograd_run)
 #define rep_winograd_bytes REP_ISA_NAME(rep_winograd_bytes)
 void rep_winograd_run(const rep_igemm *job, void *scratch, const rep_worker *worker);
 size_t rep_winograd_bytes(const rep_igemm *job, int threads);
+
+/* One block of tiles of the weight gradient, for one row of points. */
+typedef struct rep_winograd_block {
+    const real **from;      /* [tile][side^2 input pixels, then 16 upstream gradients] */
+    real *v;                /* [point of the row][block of TILE_COLS][tile][TILE_COLS] */
+    real *y;                /* [point of the row][output vector][tile][REP_LANES] */
+    size_t v_step, y_step;  /* elements between points */
+    size_t count, capacity; /* tiles there, and there is room for */
+    size_t c_in, c_out;
+    size_t first, last; /* output vectors wanted */
+} rep_winograd_block;
+/* Fills v and y for points (row, 0 ...). */
+#define rep_winograd_row REP_ISA_NAME(rep_winograd_row)
+void rep_winograd_row(const rep_winograd_block *at, bool is_strided, size_t row);
 
 #define rep_winograd_grad_w_run REP_ISA_NAME(rep_winograd_grad_w_run)
 #define rep_winograd_grad_w_bytes REP_ISA_NAME(rep_winograd_grad_w_bytes)
@@ -45,67 +86,9 @@ void rep_winograd_grad_w_run(const rep_conv *conv, const real *x, const real *dy
                              void *scratch, const rep_worker *worker);
 size_t rep_winograd_grad_w_bytes(const rep_conv *conv, int threads);
 
-/* This worker's share of the transformed kernels: to[column block][point][depth_pad][columns],
- * column blocks of TILE_COLS, the last one of one or two vectors. */
+/* This worker's share of the transformed kernels: to[column block][kernel
+ * point][depth_pad][columns], column blocks of TILE_COLS, the last one of one or two vectors. */
 #define rep_winograd_weights REP_ISA_NAME(rep_winograd_weights)
 void rep_winograd_weights(const rep_igemm *job, real *to, const rep_worker *worker);
-
-/* ---- one-dimensional transforms ----------------------------------------------------------------
- */
-/* Toom-Cook points 0, P, -P, Q, -Q, infinity. 3/4 and 3/2 halve the rounding error of the usual 1
- * and 2 (on the choice: Barabasz et al., ACM TOMS 46(4), 2020) and keep B^T and A^T exact. */
-#define WINOGRAD_P ((real)0.75)
-#define WINOGRAD_Q ((real)1.5)
-#define WINOGRAD_PP (WINOGRAD_P * WINOGRAD_P)
-#define WINOGRAD_QQ (WINOGRAD_Q * WINOGRAD_Q)
-/* The product of a point's distances to the finite others. */
-#define WINOGRAD_N0 (WINOGRAD_PP * WINOGRAD_QQ)
-#define WINOGRAD_NP (2 * WINOGRAD_PP * (WINOGRAD_PP - WINOGRAD_QQ))
-#define WINOGRAD_NQ (2 * WINOGRAD_QQ * (WINOGRAD_QQ - WINOGRAD_PP))
-
-/* Row r of t = B^T d: the coefficients of the polynomial that vanishes at all other points. */
-REP_INLINE vec winograd_input_row(const int r, const vec d[WINOGRAD_IN]) {
-    const real p = WINOGRAD_P, q = WINOGRAD_Q, pp = WINOGRAD_PP, qq = WINOGRAD_QQ;
-    switch (r) {
-    case 0:
-        return pp * qq * d[0] + (d[4] - (pp + qq) * d[2]);
-    case 1:
-        return (d[4] - qq * d[2]) + p * (d[3] - qq * d[1]);
-    case 2:
-        return (d[4] - qq * d[2]) - p * (d[3] - qq * d[1]);
-    case 3:
-        return (d[4] - pp * d[2]) + q * (d[3] - pp * d[1]);
-    case 4:
-        return (d[4] - pp * d[2]) - q * (d[3] - pp * d[1]);
-    default:
-        return pp * qq * d[1] + (d[5] - (pp + qq) * d[3]);
-    }
-}
-REP_INLINE void winograd_input(const vec d[WINOGRAD_IN], vec t[WINOGRAD_IN]) {
-    REP_UNROLL(8) for (int r = 0; r < WINOGRAD_IN; r++) { t[r] = winograd_input_row(r, d); }
-}
-
-/* y = A^T m, six to four: the powers of the points. */
-REP_INLINE void winograd_output(const vec m[WINOGRAD_IN], vec y[WINOGRAD_OUT]) {
-    const real p = WINOGRAD_P, q = WINOGRAD_Q, pp = WINOGRAD_PP, qq = WINOGRAD_QQ;
-    const vec sum1 = m[1] + m[2], difference1 = m[1] - m[2];
-    const vec sum2 = m[3] + m[4], difference2 = m[3] - m[4];
-    y[0] = m[0] + (sum1 + sum2);
-    y[1] = p * difference1 + q * difference2;
-    y[2] = pp * sum1 + qq * sum2;
-    y[3] = p * pp * difference1 + (q * qq * difference2 + m[5]);
-}
-
-/* u = G g, three to six: the kernel as a polynomial at the points, over their distances. */
-REP_INLINE void winograd_kernel(const vec g[3], vec u[WINOGRAD_IN]) {
-    const vec even1 = g[0] + WINOGRAD_PP * g[2], odd1 = WINOGRAD_P * g[1];
-    const vec even2 = g[0] + WINOGRAD_QQ * g[2], odd2 = WINOGRAD_Q * g[1];
-    u[0] = g[0] * (1 / WINOGRAD_N0);
-    u[1] = (even1 + odd1) * (1 / WINOGRAD_NP);
-    u[2] = (even1 - odd1) * (1 / WINOGRAD_NP);
-    u[3] = (even2 + odd2) * (1 / WINOGRAD_NQ);
-    u[4] = (even2 - odd2) * (1 / WINOGRAD_NQ);
-    u[5] = g[2];
-}
 
 #endif

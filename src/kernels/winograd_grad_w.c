@@ -1,18 +1,21 @@
-/* winograd_grad_w.c - the weight gradient by F(3x3,4x4), see winograd.h.
+/* winograd_grad_w.c - the weight gradient by the transforms of winograd.h.
  *
- * Per tile of 4x4 outputs: V = B^T d B from the 6x6 inputs it reads, Y = G e G^T from its upstream
- * gradients e; S[point][o][c] = sum over tiles of Y[point][o] V[point][c]; dw = A^T S A.
- * Points of one row of the 6x6 grid and channels o are divided among workers, so that each sum over
- * tiles is one worker's; tiles come in blocks whose size depends on the shape alone.
+ * Per tile of 4x4 outputs: V = B^T d B from the input pixels d it reads, Y = G e G^T from its
+ * upstream gradients e; S[kernel point][o][c] = sum over tiles and their points of Y[point][o]
+ * V[point][c]; dw = A^T S A. Rows of kernel points and channels o are divided among workers, so
+ * that each sum is one worker's; tiles come in blocks whose size depends on the shape alone.
  */
-#include "kernels/winograd.h"
+#include "kernels/winograd_points.h"
 
 /* Rows of a register tile: they divide a vector. */
 #define SUM_ROWS (REP_LANES >= 8 ? REP_LANES / 2 : REP_LANES)
-enum { BLOCK_BYTES = 768 << 10, MAX_TILES = 192, IN_PX = 36, OUT_PX = 16, KERNEL = 3 };
+enum { BLOCK_BYTES = 768 << 10, MIN_TILES = 16, MAX_TILES = 192, OUT_SIDE = 4, KERNEL = 3 };
 
 typedef struct layout {
-    size_t rows, cols, tiles, block_tiles;
+    bool is_strided;
+    size_t side, in_step;     /* points and input pixels of a tile along an axis; tile distance */
+    size_t rows, cols, tiles; /* tiles per picture, and of the batch */
+    size_t block_tiles;
     size_t in_blocks, out_vecs; /* blocks of TILE_COLS input channels, vectors of output channels */
     size_t v_step, y_step;      /* elements between points */
     size_t sum_count, zero_count, worker_count;
@@ -22,34 +25,34 @@ typedef struct walk {
     const rep_conv *conv;
     const layout *at;
     const real *x, *dy, *zeros;
-    real *sums;        /* [point][output vector][input block][REP_LANES][TILE_COLS] */
-    real *v;           /* [6][input block][tile][TILE_COLS] */
-    real *y;           /* [6][output vector][tile][REP_LANES] */
-    const real **from; /* [tile][IN_PX + OUT_PX] */
+    real *sums; /* [kernel point][output vector][input block][REP_LANES][TILE_COLS] */
+    rep_winograd_block block;
 } walk;
 
 static layout layout_get(const rep_conv *conv) {
-    layout at = {.rows = (conv->out_h + WINOGRAD_OUT - 1) / WINOGRAD_OUT,
-                 .cols = (conv->out_w + WINOGRAD_OUT - 1) / WINOGRAD_OUT,
+    const bool is_strided = conv->stride == 2;
+    layout at = {.is_strided = is_strided,
+                 .side = is_strided ? 9 : 6,
+                 .in_step = OUT_SIDE * conv->stride,
+                 .rows = (conv->out_h + OUT_SIDE - 1) / OUT_SIDE,
+                 .cols = (conv->out_w + OUT_SIDE - 1) / OUT_SIDE,
                  .in_blocks = (conv->c_in + TILE_COLS - 1) / TILE_COLS,
                  .out_vecs = (conv->c_out + REP_LANES - 1) / REP_LANES};
     at.tiles = conv->n * at.rows * at.cols;
     const size_t channels = at.in_blocks * TILE_COLS + at.out_vecs * REP_LANES;
-    size_t tiles = BLOCK_BYTES / (WINOGRAD_IN * channels * sizeof(real));
-    if (tiles > MAX_TILES) { tiles = MAX_TILES; }
-    if (tiles < 16) { tiles = 16; }
+    size_t tiles = BLOCK_BYTES / (at.side * channels * sizeof(real));
+    tiles = tiles < MIN_TILES ? MIN_TILES : tiles > MAX_TILES ? MAX_TILES : tiles;
     const size_t blocks = (at.tiles + tiles - 1) / tiles;
     at.block_tiles = (at.tiles + blocks - 1) / blocks;
     /* An odd number of cache lines between points, so that they do not share sets. */
     const size_t line = 64 / sizeof(real);
-    at.v_step = at.block_tiles * at.in_blocks * TILE_COLS + line;
+    at.v_step = rep_round_up(at.block_tiles * at.in_blocks * TILE_COLS, 2 * line) + line;
     at.y_step = rep_round_up(at.block_tiles * at.out_vecs * REP_LANES, 2 * line) + line;
-    at.v_step = rep_round_up(at.v_step, 2 * line) + line;
-    at.sum_count = WINOGRAD_POINTS * at.out_vecs * REP_LANES * at.in_blocks * TILE_COLS;
+    at.sum_count = WINOGRAD_KERNELS * at.out_vecs * REP_LANES * at.in_blocks * TILE_COLS;
     at.zero_count = rep_round_up(conv->c_in > conv->c_out ? conv->c_in : conv->c_out, line);
-    at.worker_count =
-        WINOGRAD_IN * (at.v_step + at.y_step) +
-        rep_round_up(at.block_tiles * (IN_PX + OUT_PX) * sizeof(real *) / sizeof(real), line);
+    const size_t pointers = at.block_tiles * (at.side * at.side + OUT_SIDE * OUT_SIDE);
+    at.worker_count = at.side * (at.v_step + at.y_step) +
+                      rep_round_up(pointers * sizeof(real *) / sizeof(real), line);
     return at;
 }
 
@@ -58,143 +61,38 @@ size_t rep_winograd_grad_w_bytes(const rep_conv *conv, int threads) {
     return (at.sum_count + at.zero_count + (size_t)threads * at.worker_count) * sizeof(real);
 }
 
-/* ---- transforms, one row of points -------------------------------------------------------------
- */
-/* Row r of G for four taps: the polynomial e at the point, over the point's distances. */
-REP_INLINE vec gradient_row(const int r, const vec e[WINOGRAD_OUT]) {
-    const real p = WINOGRAD_P, q = WINOGRAD_Q, pp = WINOGRAD_PP, qq = WINOGRAD_QQ;
-    switch (r) {
-    case 0:
-        return e[0] * (1 / WINOGRAD_N0);
-    case 1:
-        return ((e[0] + pp * e[2]) + p * (e[1] + pp * e[3])) * (1 / WINOGRAD_NP);
-    case 2:
-        return ((e[0] + pp * e[2]) - p * (e[1] + pp * e[3])) * (1 / WINOGRAD_NP);
-    case 3:
-        return ((e[0] + qq * e[2]) + q * (e[1] + qq * e[3])) * (1 / WINOGRAD_NQ);
-    case 4:
-        return ((e[0] + qq * e[2]) - q * (e[1] + qq * e[3])) * (1 / WINOGRAD_NQ);
-    default:
-        return e[3];
-    }
-}
-
-/* A^T, six to three */
-REP_INLINE void kernel_output(const vec m[WINOGRAD_IN], vec g[KERNEL]) {
-    const vec sum1 = m[1] + m[2], sum2 = m[3] + m[4];
-    g[0] = m[0] + (sum1 + sum2);
-    g[1] = WINOGRAD_P * (m[1] - m[2]) + WINOGRAD_Q * (m[3] - m[4]);
-    g[2] = WINOGRAD_PP * sum1 + (WINOGRAD_QQ * sum2 + m[5]);
-}
-
-static inline vec load_some(const real *p, size_t count) {
-    return count >= REP_LANES ? vload(p) : vload_part(p, count);
-}
-
-/* Points (r, 0..5) of one vector of input channels. */
-REP_INLINE void transform_input(const int r, const real *const *from, size_t channel, size_t count,
-                                real *to, size_t step) {
-    vec half[WINOGRAD_IN], t[WINOGRAD_IN];
-    REP_UNROLL(8) for (size_t s = 0; s < WINOGRAD_IN; s++) {
-        vec d[WINOGRAD_IN];
-        REP_UNROLL(8) for (size_t k = 0; k < WINOGRAD_IN; k++) {
-            /* Rows 0 and 5 of B^T each use every second tap, the others the inner four. */
-            const bool is_used = r == 0 ? k % 2 == 0 : r == 5 ? k % 2 == 1 : k > 0 && k < 5;
-            d[k] = is_used ? load_some(from[k * WINOGRAD_IN + s] + channel, count) : vset(0);
-        }
-        half[s] = winograd_input_row(r, d);
-    }
-    winograd_input(half, t);
-    REP_UNROLL(8) for (size_t s = 0; s < WINOGRAD_IN; s++) { vstore(to + s * step, t[s]); }
-}
-
-/* Points (r, 0..5) of one vector of upstream gradients. */
-REP_INLINE void transform_gradient(const int r, const real *const *from, size_t channel,
-                                   size_t count, real *to, size_t step) {
-    vec half[WINOGRAD_OUT];
-    REP_UNROLL(4) for (size_t s = 0; s < WINOGRAD_OUT; s++) {
-        vec e[WINOGRAD_OUT];
-        REP_UNROLL(4) for (size_t k = 0; k < WINOGRAD_OUT; k++) {
-            const bool is_used = r == 0 ? k == 0 : r == 5 ? k == 3 : true;
-            e[k] = is_used ? load_some(from[k * WINOGRAD_OUT + s] + channel, count) : vset(0);
-        }
-        half[s] = gradient_row(r, e);
-    }
-    vstore(to, gradient_row(0, half));
-    vstore(to + step, gradient_row(1, half));
-    vstore(to + 2 * step, gradient_row(2, half));
-    vstore(to + 3 * step, gradient_row(3, half));
-    vstore(to + 4 * step, gradient_row(4, half));
-    vstore(to + 5 * step, gradient_row(5, half));
-}
-
-/* Row r of all tiles of a block: every input channel, output vectors [first, last). */
-REP_INLINE void transform_row(const int r, const walk *w, size_t count, size_t first, size_t last) {
-    const layout *at = w->at;
-    const size_t c_in = w->conv->c_in, c_out = w->conv->c_out;
-    for (size_t tile = 0; tile < count; tile++) {
-        const real *const *from = w->from + tile * (IN_PX + OUT_PX);
-        for (size_t k = 0; k < c_in; k += REP_LANES) {
-            real *to = w->v + (k / TILE_COLS * at->block_tiles + tile) * TILE_COLS + k % TILE_COLS;
-            if (c_in - k >= REP_LANES) {
-                transform_input(r, from, k, REP_LANES, to, at->v_step);
-            } else {
-                transform_input(r, from, k, c_in - k, to, at->v_step);
-            }
-        }
-        for (size_t o = first; o < last; o++) {
-            real *to = w->y + (o * at->block_tiles + tile) * REP_LANES;
-            const size_t left = c_out - o * REP_LANES;
-            if (left >= REP_LANES) {
-                transform_gradient(r, from + IN_PX, o * REP_LANES, REP_LANES, to, at->y_step);
-            } else {
-                transform_gradient(r, from + IN_PX, o * REP_LANES, left, to, at->y_step);
-            }
+/* Points at the pixels of a tile from (i0, j0) on, zeros outside the picture; returns the end. */
+static const real **point_pixels(const real *picture, size_t h, size_t w, size_t c, size_t side,
+                                 size_t i0, size_t j0, const real *zeros, const real **to) {
+    for (size_t i = i0; i != i0 + side; i++) { /* above and left of it, i and j are huge */
+        for (size_t j = j0; j != j0 + side; j++) {
+            *to++ = i < h && j < w ? picture + (i * w + j) * c : zeros;
         }
     }
+    return to;
 }
 
-#define TRANSFORM_ROW(r)                                                                           \
-    static void transform_row_##r(const walk *w, size_t count, size_t first, size_t last) {        \
-        transform_row(r, w, count, first, last);                                                   \
-    }
-TRANSFORM_ROW(0)
-TRANSFORM_ROW(1)
-TRANSFORM_ROW(2)
-TRANSFORM_ROW(3)
-TRANSFORM_ROW(4)
-TRANSFORM_ROW(5)
-static void (*const transform_rows[WINOGRAD_IN])(const walk *, size_t, size_t, size_t) = {
-    transform_row_0, transform_row_1, transform_row_2,
-    transform_row_3, transform_row_4, transform_row_5};
-
-/* Points at the pixels of tiles [first, first + count), zeros outside the pictures. */
 static void point_tiles(const walk *w, size_t first, size_t count) {
     const rep_conv *conv = w->conv;
-    const real **to = w->from;
+    const layout *at = w->at;
+    const real **to = w->block.from;
     for (size_t tile = first; tile < first + count; tile++) {
-        const size_t j0 = tile % w->at->cols * WINOGRAD_OUT;
-        const size_t i0 = tile / w->at->cols % w->at->rows * WINOGRAD_OUT;
-        const size_t n = tile / w->at->cols / w->at->rows;
-        for (size_t k = 0; k < IN_PX; k++) {
-            const size_t i = i0 + k / WINOGRAD_IN - conv->pad, j = j0 + k % WINOGRAD_IN - conv->pad;
-            const bool is_in = i < conv->h && j < conv->w; /* above and left wrap to huge values */
-            *to++ = is_in ? w->x + ((n * conv->h + i) * conv->w + j) * conv->c_in : w->zeros;
-        }
-        for (size_t k = 0; k < OUT_PX; k++) {
-            const size_t i = i0 + k / WINOGRAD_OUT, j = j0 + k % WINOGRAD_OUT;
-            const bool is_in = i < conv->out_h && j < conv->out_w;
-            *to++ =
-                is_in ? w->dy + ((n * conv->out_h + i) * conv->out_w + j) * conv->c_out : w->zeros;
-        }
+        const size_t j = tile % at->cols, i = tile / at->cols % at->rows;
+        const size_t n = tile / at->cols / at->rows;
+        to = point_pixels(w->x + n * conv->h * conv->w * conv->c_in, conv->h, conv->w, conv->c_in,
+                          at->side, i * at->in_step - conv->pad, j * at->in_step - conv->pad,
+                          w->zeros, to);
+        to = point_pixels(w->dy + n * conv->out_h * conv->out_w * conv->c_out, conv->out_h,
+                          conv->out_w, conv->c_out, OUT_SIDE, i * OUT_SIDE, j * OUT_SIDE, w->zeros,
+                          to);
     }
 }
 
 /* ---- sums over tiles ---------------------------------------------------------------------------
  */
 /* sum[SUM_ROWS][TILE_COLS] += over tiles y[tile][row] v[tile][column] */
-REP_INLINE void add_products(const real *y, const real *v, size_t count, real *sum,
-                             const size_t vecs) {
+CONV_INLINE void add_products(const real *y, const real *v, size_t count, real *sum,
+                              const size_t vecs) {
     vec acc[SUM_ROWS][TILE_VECS];
     REP_UNROLL(8) for (size_t m = 0; m < SUM_ROWS; m++) {
         REP_UNROLL(2) for (size_t k = 0; k < vecs; k++) { acc[m][k] = vset(0); }
@@ -214,27 +112,28 @@ REP_INLINE void add_products(const real *y, const real *v, size_t count, real *s
     }
 }
 
-/* Where the sums of one point, output vector and input block begin. */
-static real *sums_of(const walk *w, size_t point, size_t out_vec, size_t in_block) {
-    return w->sums + ((point * w->at->out_vecs + out_vec) * w->at->in_blocks + in_block) *
+/* Where the sums of one kernel point, output vector and input block begin. */
+static real *sums_of(const walk *w, size_t kernel_point, size_t out_vec, size_t in_block) {
+    return w->sums + ((kernel_point * w->at->out_vecs + out_vec) * w->at->in_blocks + in_block) *
                          REP_LANES * TILE_COLS;
 }
 
-/* One row of points of a block: output vectors [first, last) by all input channels. */
-static void sum_row(const walk *w, size_t r, size_t count, size_t first, size_t last) {
+/* One row of points of a block: its output vectors by all input channels. */
+static void sum_row(const walk *w, size_t r) {
     const layout *at = w->at;
-    for (size_t s = 0; s < WINOGRAD_IN; s++) {
+    const rep_winograd_block *block = &w->block;
+    for (size_t s = 0; s < at->side; s++) {
         for (size_t in = 0; in < at->in_blocks; in++) {
-            const real *v = w->v + s * at->v_step + in * at->block_tiles * TILE_COLS;
+            const real *v = block->v + s * at->v_step + in * at->block_tiles * TILE_COLS;
             const bool is_full = w->conv->c_in - in * TILE_COLS > REP_LANES;
-            for (size_t o = first; o < last; o++) {
-                const real *y = w->y + s * at->y_step + o * at->block_tiles * REP_LANES;
-                real *sum = sums_of(w, r * WINOGRAD_IN + s, o, in);
+            for (size_t o = block->first; o < block->last; o++) {
+                const real *y = block->y + s * at->y_step + o * at->block_tiles * REP_LANES;
+                real *sum = sums_of(w, rep_winograd_kernel_point(r, s), o, in);
                 for (size_t m = 0; m < REP_LANES; m += SUM_ROWS, sum += SUM_ROWS * TILE_COLS) {
                     if (is_full) {
-                        add_products(y + m, v, count, sum, 2);
+                        add_products(y + m, v, block->count, sum, 2);
                     } else {
-                        add_products(y + m, v, count, sum, 1);
+                        add_products(y + m, v, block->count, sum, 1);
                     }
                 }
             }
@@ -244,24 +143,33 @@ static void sum_row(const walk *w, size_t r, size_t count, size_t first, size_t 
 
 /* ---- dw ----------------------------------------------------------------------------------------
  */
+CONV_INLINE void kernel_output(const bool is_strided, const vec m[WINOGRAD_KERNEL], vec g[KERNEL]) {
+    if (is_strided) {
+        strided_kernel_output(m, g);
+    } else {
+        dense_kernel_output(m, g);
+    }
+}
+
 /* A^T S A of one output channel and one vector of input channels. */
 static void store_kernels(const walk *w, size_t o, size_t channel, real *dw) {
+    const bool is_strided = w->at->is_strided;
     const size_t c_in = w->conv->c_in, left = c_in - channel;
     const size_t place = o % REP_LANES * TILE_COLS + channel % TILE_COLS;
-    vec half[KERNEL][WINOGRAD_IN];
-    for (size_t s = 0; s < WINOGRAD_IN; s++) {
-        vec m[WINOGRAD_IN], g[KERNEL];
-        for (size_t r = 0; r < WINOGRAD_IN; r++) {
-            m[r] =
-                vload(sums_of(w, r * WINOGRAD_IN + s, o / REP_LANES, channel / TILE_COLS) + place);
+    vec half[KERNEL][WINOGRAD_KERNEL];
+    for (size_t s = 0; s < WINOGRAD_KERNEL; s++) {
+        vec m[WINOGRAD_KERNEL], g[KERNEL];
+        for (size_t r = 0; r < WINOGRAD_KERNEL; r++) {
+            m[r] = vload(sums_of(w, r * WINOGRAD_KERNEL + s, o / REP_LANES, channel / TILE_COLS) +
+                         place);
         }
-        kernel_output(m, g);
+        kernel_output(is_strided, m, g);
         for (size_t r = 0; r < KERNEL; r++) { half[r][s] = g[r]; }
     }
     real *to = dw + o * KERNEL * KERNEL * c_in + channel;
     for (size_t r = 0; r < KERNEL; r++) {
         vec g[KERNEL];
-        kernel_output(half[r], g);
+        kernel_output(is_strided, half[r], g);
         for (size_t s = 0; s < KERNEL; s++, to += c_in) {
             if (left >= REP_LANES) {
                 vstore(to, g[s]);
@@ -272,28 +180,51 @@ static void store_kernels(const walk *w, size_t o, size_t channel, real *dw) {
     }
 }
 
-/* The sums of items [begin, end): item = row of points, output vector. */
-static void sum_items(const walk *w, size_t begin, size_t end) {
+/* ---- the walk ----------------------------------------------------------------------------------
+ */
+/* Items are (row of kernel points, output vector). At stride 2 the last row sums over four rows of
+ * points and weighs four times as much. */
+static size_t item_at(const layout *at, size_t weight) {
+    const size_t light = (WINOGRAD_KERNEL - 1) * at->out_vecs;
+    return weight <= light || !at->is_strided ? weight : light + (weight - light) / 4;
+}
+
+static void worker_items(const layout *at, const rep_worker *worker, size_t *begin, size_t *end) {
+    const size_t total = (at->is_strided ? 9 : 6) * at->out_vecs;
+    const size_t index = (size_t)worker->index, count = (size_t)worker->count;
+    *begin = item_at(at, total * index / count);
+    *end = item_at(at, total * (index + 1) / count);
+}
+
+/* Adds one block of tiles to items [begin, end). */
+static void sum_block(walk *w, size_t begin, size_t end) {
+    const layout *at = w->at;
+    for (size_t i = begin; i < end; i += w->block.last - w->block.first) {
+        const size_t r = i / at->out_vecs, first = i % at->out_vecs, rest = end - i + first;
+        w->block.first = first;
+        w->block.last = rest < at->out_vecs ? rest : at->out_vecs;
+        const size_t last_row = r + 1 < WINOGRAD_KERNEL ? r : at->side - 1;
+        for (size_t row = r; row <= last_row; row++) {
+            rep_winograd_row(&w->block, at->is_strided, row);
+            sum_row(w, row);
+        }
+    }
+}
+
+static void sum_items(walk *w, size_t begin, size_t end) {
     const layout *at = w->at;
     const size_t item = REP_LANES * at->in_blocks * TILE_COLS;
     for (size_t i = begin; i < end; i++) {
-        for (size_t s = 0; s < WINOGRAD_IN; s++) {
-            memset(sums_of(w, i / at->out_vecs * WINOGRAD_IN + s, i % at->out_vecs, 0), 0,
-                   item * sizeof(real));
+        for (size_t s = 0; s < WINOGRAD_KERNEL; s++) {
+            const size_t point = i / at->out_vecs * WINOGRAD_KERNEL + s;
+            memset(sums_of(w, point, i % at->out_vecs, 0), 0, item * sizeof(real));
         }
     }
     for (size_t tile = 0; tile < at->tiles && begin < end; tile += at->block_tiles) {
         const size_t left = at->tiles - tile;
-        const size_t count = left < at->block_tiles ? left : at->block_tiles;
-        point_tiles(w, tile, count);
-        for (size_t i = begin; i < end;) {
-            const size_t r = i / at->out_vecs, first = i % at->out_vecs;
-            const size_t rest = end - i + first;
-            const size_t last = rest < at->out_vecs ? rest : at->out_vecs;
-            transform_rows[r](w, count, first, last);
-            sum_row(w, r, count, first, last);
-            i += last - first;
-        }
+        w->block.count = left < at->block_tiles ? left : at->block_tiles;
+        point_tiles(w, tile, w->block.count);
+        sum_block(w, begin, end);
     }
 }
 
@@ -301,21 +232,26 @@ void rep_winograd_grad_w_run(const rep_conv *conv, const real *x, const real *dy
                              void *scratch, const rep_worker *worker) {
     const layout at = layout_get(conv);
     real *sums = scratch, *zeros = sums + at.sum_count;
-    real *mine = zeros + at.zero_count + (size_t)worker->index * at.worker_count;
-    real *y = mine + WINOGRAD_IN * at.v_step;
-    const walk w = {.conv = conv,
-                    .at = &at,
-                    .x = x,
-                    .dy = dy,
-                    .zeros = zeros,
-                    .sums = sums,
-                    .v = mine,
-                    .y = y,
-                    .from = (const real **)(y + WINOGRAD_IN * at.y_step)};
+    real *v = zeros + at.zero_count + (size_t)worker->index * at.worker_count;
+    real *y = v + at.side * at.v_step;
+    walk w = {.conv = conv,
+              .at = &at,
+              .x = x,
+              .dy = dy,
+              .zeros = zeros,
+              .sums = sums,
+              .block = {.from = (const real **)(y + at.side * at.y_step),
+                        .v = v,
+                        .y = y,
+                        .v_step = at.v_step,
+                        .y_step = at.y_step,
+                        .capacity = at.block_tiles,
+                        .c_in = conv->c_in,
+                        .c_out = conv->c_out}};
     if (worker->index == 0) { memset(zeros, 0, at.zero_count * sizeof(real)); }
     rep_worker_sync(worker);
     size_t begin, end;
-    rep_worker_range(worker, WINOGRAD_IN * at.out_vecs, 1, &begin, &end);
+    worker_items(&at, worker, &begin, &end);
     sum_items(&w, begin, end);
     rep_worker_sync(worker);
     const size_t vecs = (conv->c_in + REP_LANES - 1) / REP_LANES;

@@ -1,10 +1,10 @@
-/* winograd_weights.c - transformed kernels U = G g G^T of F(4x4,3x3).
+/* winograd_weights.c - transformed kernels U = G g G^T of winograd.h, 6x6 numbers each.
  *
  * g is the 3x3 kernel of one input and one output channel, turned by half a turn for the gradient.
  * Done once per call, vectors along output columns; blocks of columns by input channels are
  * divided.
  */
-#include "kernels/winograd.h"
+#include "kernels/winograd_points.h"
 
 enum { TAPS = 9 };
 
@@ -29,20 +29,27 @@ static void gather(const rep_igemm *job, size_t column, size_t columns, size_t k
     }
 }
 
-/* The 36 points of one vector of kernels; `point_step` elements between points. */
-static void transform(const real g[TAPS][REP_LANES], real *to, size_t point_step) {
-    vec half[3][WINOGRAD_IN];
-    for (size_t s = 0; s < 3; s++) {
-        const vec column[3] = {vload(g[s]), vload(g[3 + s]), vload(g[6 + s])};
-        winograd_kernel(column, half[s]);
+CONV_INLINE void kernel_line(const bool is_strided, const vec g[3], vec u[WINOGRAD_KERNEL]) {
+    if (is_strided) {
+        strided_kernel(g, u);
+    } else {
+        dense_kernel(g, u);
     }
-    for (size_t i = 0; i < WINOGRAD_IN; i++) {
+}
+
+/* The 36 points of one vector of kernels; `step` elements between points. */
+CONV_INLINE void transform(const bool is_strided, const real g[TAPS][REP_LANES], real *to,
+                           size_t step) {
+    vec half[3][WINOGRAD_KERNEL];
+    REP_UNROLL(3) for (size_t s = 0; s < 3; s++) {
+        const vec column[3] = {vload(g[s]), vload(g[3 + s]), vload(g[6 + s])};
+        kernel_line(is_strided, column, half[s]);
+    }
+    REP_UNROLL(6) for (size_t i = 0; i < WINOGRAD_KERNEL; i++) {
         const vec row[3] = {half[0][i], half[1][i], half[2][i]};
-        vec u[WINOGRAD_IN];
-        winograd_kernel(row, u);
-        for (size_t j = 0; j < WINOGRAD_IN; j++) {
-            vstore(to + (i * WINOGRAD_IN + j) * point_step, u[j]);
-        }
+        vec u[WINOGRAD_KERNEL];
+        kernel_line(is_strided, row, u);
+        REP_UNROLL(6) for (size_t j = 0; j < WINOGRAD_KERNEL; j++, to += step) { vstore(to, u[j]); }
     }
 }
 
@@ -59,10 +66,15 @@ void rep_winograd_weights(const rep_igemm *job, real *to, const rep_worker *work
         const size_t size = width_pad - block < TILE_COLS ? REP_LANES : TILE_COLS;
         const size_t columns = job->width - column < REP_LANES ? job->width - column : REP_LANES;
         const size_t depth = job->depth - k < REP_LANES ? job->depth - k : REP_LANES;
-        real *part = to + block * WINOGRAD_POINTS * depth_pad + k * size + (column - block);
+        real *part = to + block * WINOGRAD_KERNELS * depth_pad + k * size + (column - block);
         gather(job, column, columns, k, depth, g);
         for (size_t d = 0; d < REP_LANES; d++) {
-            transform((const real(*)[REP_LANES])g[d], part + d * size, depth_pad * size);
+            const real(*taps)[REP_LANES] = (const real(*)[REP_LANES])g[d];
+            if (job->stride == 1) {
+                transform(false, taps, part + d * size, depth_pad * size);
+            } else {
+                transform(true, taps, part + d * size, depth_pad * size);
+            }
         }
     }
 }
