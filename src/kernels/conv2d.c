@@ -54,7 +54,7 @@ static rep_igemm thin_job(const rep_kernel_call *call, const rep_conv *conv, con
 static size_t scratch_bytes(const rep_kernel_call *call, int threads) {
     const rep_conv conv = read_conv(call);
     const rep_conv2d_params *p = call->params;
-    if (rep_winograd_wanted(&conv, p->algo)) {
+    if (rep_winograd_wanted(&conv, p->algo, false)) {
         const rep_igemm job = direct_job(call, &conv);
         return rep_winograd_bytes(&job, threads);
     }
@@ -70,7 +70,7 @@ static size_t scratch_bytes(const rep_kernel_call *call, int threads) {
 static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const rep_conv conv = read_conv(call);
     const rep_conv2d_params *p = call->params;
-    if (rep_winograd_wanted(&conv, p->algo)) {
+    if (rep_winograd_wanted(&conv, p->algo, false)) {
         const rep_igemm job = direct_job(call, &conv);
         rep_winograd_run(&job, call->scratch, worker);
         return;

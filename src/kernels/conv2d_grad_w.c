@@ -14,7 +14,9 @@ static rep_conv read_conv(const rep_kernel_call *call) {
 static size_t scratch_bytes(const rep_kernel_call *call, int threads) {
     const rep_conv conv = read_conv(call);
     const rep_conv2d_grad_params *p = call->params;
-    if (rep_winograd_wanted(&conv, p->algo)) { return rep_winograd_grad_w_bytes(&conv, threads); }
+    if (rep_winograd_wanted(&conv, p->algo, true)) {
+        return rep_winograd_grad_w_bytes(&conv, threads);
+    }
     if (rep_conv_is_depthwise(&conv)) { return 0; }
     return rep_igemm_grad_w_bytes(&conv, threads);
 }
@@ -24,7 +26,7 @@ static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const real *x = call->in[0].data, *dy = call->in[1].data;
     real *dw = call->out[0].data;
     const rep_conv2d_grad_params *p = call->params;
-    if (rep_winograd_wanted(&conv, p->algo)) {
+    if (rep_winograd_wanted(&conv, p->algo, true)) {
         rep_winograd_grad_w_run(&conv, x, dy, dw, call->scratch, worker);
     } else if (rep_conv_is_depthwise(&conv)) {
         rep_depthwise_grad_w_run(&conv, x, dy, dw, worker);

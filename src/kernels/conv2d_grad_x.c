@@ -42,7 +42,7 @@ static size_t scratch_bytes(const rep_kernel_call *call, int threads) {
     const rep_conv conv = read_conv(call);
     const rep_igemm job = direct_job(call, &conv);
     const rep_conv2d_grad_params *p = call->params;
-    if (rep_winograd_wanted(&conv, p->algo)) { return rep_winograd_bytes(&job, threads); }
+    if (rep_winograd_wanted(&conv, p->algo, false)) { return rep_winograd_bytes(&job, threads); }
     if (rep_conv_is_depthwise(&conv)) { return rep_depthwise_bytes(&job, threads); }
     return rep_igemm_bytes(&job, threads);
 }
@@ -51,7 +51,7 @@ static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const rep_conv conv = read_conv(call);
     const rep_igemm job = direct_job(call, &conv);
     const rep_conv2d_grad_params *p = call->params;
-    if (rep_winograd_wanted(&conv, p->algo)) {
+    if (rep_winograd_wanted(&conv, p->algo, false)) {
         rep_winograd_run(&job, call->scratch, worker);
     } else if (rep_conv_is_depthwise(&conv)) {
         rep_depthwise_run(&job, call->scratch, worker);

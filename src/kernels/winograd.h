@@ -33,11 +33,19 @@ static inline bool rep_winograd_fits(const rep_conv *conv) {
 /* The algo word of the op: 1 never, 2 where it fits, 0 where it was measured to be faster and saves
  * time worth having. A layer of less than 2^18 multiplications per picture takes microseconds
  * either way, and there the larger rounding error is all that a small net would notice: it moved a
- * value across ReLU's kink in a training of 16-channel layers on 8 x 8 pictures. */
-static inline bool rep_winograd_wanted(const rep_conv *conv, uint32_t algo) {
+ * value across ReLU's kink in a training of 16-channel layers on 8 x 8 pictures. At stride 2 fewer
+ * multiplications are saved: transforms pay from 64 channels on, when tiles fill the picture and,
+ * but for the weight gradient, transformed kernels are not read from memory for every few tiles. */
+static inline bool rep_winograd_wanted(const rep_conv *conv, uint32_t algo, bool is_grad_w) {
     if (algo == 1 || !rep_winograd_fits(conv)) { return false; }
-    const size_t products = conv->out_h * conv->out_w * conv->c_in * conv->c_out * 9;
-    return algo == 2 || (conv->c_in >= 16 && conv->c_out >= 16 && products >= (size_t)1 << 18);
+    if (algo == 2) { return true; }
+    const size_t channels = conv->c_in * conv->c_out, px = conv->out_h * conv->out_w;
+    const size_t tile_px = rep_round_up(conv->out_h, 4) * rep_round_up(conv->out_w, 4);
+    const size_t least = conv->stride == 1 ? 16 : 64;
+    if (conv->c_in < least || conv->c_out < least || px * channels * 9 < (size_t)1 << 18) {
+        return false;
+    }
+    return conv->stride == 1 || (4 * px >= 3 * tile_px && (is_grad_w || channels <= 128 * 256));
 }
 
 /* The shapes of one kind of tile and its transforms between pixels and points. */
