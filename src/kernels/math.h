@@ -1,8 +1,9 @@
 /* math.h - exponential, logarithm and what is made of them, on vectors.
  *
  * Float lanes use fixed polynomials and only +, -, *, /, so that every machine and WebAssembly give
- * the same bits; the float64 reference takes the C library. Each is within 2 units in the last
- * place. A NaN stays one: a run must notice it.
+ * the same bits; the float64 reference takes the C library. The exponential and the logarithm are
+ * within 2 units in the last place, what is made of them within 4. A NaN stays one: a run must
+ * notice it.
  */
 #ifndef REP_KERNELS_MATH_H
 #define REP_KERNELS_MATH_H
