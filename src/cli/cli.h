@@ -47,6 +47,8 @@ REP_NODISCARD rep_status cli_take_int(cli_words *words, const char *name, int64_
 /* Removes --config-file FILE and reads all remaining words as KEY VALUE or KEY=VALUE. The caller
  * destroys *out. */
 REP_NODISCARD rep_status cli_take_config(cli_words *words, rep_config **out);
+/* The same for a command that cannot work on the defaults alone: no word at all is an error. */
+REP_NODISCARD rep_status cli_take_given_config(cli_words *words, rep_config **out);
 /* Removes --device NAME and --threads N; both stay as they are when absent. */
 REP_NODISCARD rep_status cli_take_device(cli_words *words, const char **device, int *threads);
 /* REP_ERR_ARGUMENT when a word is left over; call last where no config is taken. */

@@ -40,7 +40,7 @@ int cmd_show(int argc, char **argv) {
     rep_config *config = NULL;
     if (take_stage(&words, &stage) != REP_OK ||
         cli_take_device(&words, &options.device, &options.threads) != REP_OK ||
-        cli_take_config(&words, &config) != REP_OK) {
+        cli_take_given_config(&words, &config) != REP_OK) {
         return cli_fail();
     }
     options.config = config;

@@ -42,7 +42,7 @@ int cmd_test(int argc, char **argv) {
     const bool is_json = cli_take_flag(&words, "--json");
     rep_config *config = NULL;
     if (cli_take_device(&words, &options.device, &options.threads) != REP_OK ||
-        cli_take_config(&words, &config) != REP_OK) {
+        cli_take_given_config(&words, &config) != REP_OK) {
         return cli_fail();
     }
     options.config = config;

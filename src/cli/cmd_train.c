@@ -118,7 +118,7 @@ int cmd_train(int argc, char **argv) {
     options.is_forced_reinit = cli_take_flag(&words, "--force-reinit");
     rep_config *config = NULL;
     if (cli_take_device(&words, &options.device, &options.threads) != REP_OK ||
-        cli_take_config(&words, &config) != REP_OK) {
+        cli_take_given_config(&words, &config) != REP_OK) {
         return cli_fail();
     }
     options.config = config;

@@ -125,6 +125,14 @@ rep_status cli_take_config(cli_words *words, rep_config **out) {
     return REP_OK;
 }
 
+rep_status cli_take_given_config(cli_words *words, rep_config **out) {
+    if (words->count == 0) {
+        return rep_fail(REP_ERR_ARGUMENT, "no configuration; give --config-file FILE, for example "
+                                          "configs/drawn/search.yaml (--help has more)");
+    }
+    return cli_take_config(words, out);
+}
+
 int cli_fail(void) {
     fprintf(stderr, "repopt: %s\n", rep_last_error());
     return rep_status_exit_code(rep_last_status());

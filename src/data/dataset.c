@@ -194,6 +194,21 @@ void rep_dataset_close(rep_dataset *set) {
     free(set);
 }
 
+bool rep_dataset_info_known(rep_dataset_info *out, const char *kind) {
+    static const rep_dataset_info known[] = {
+        {.kind = "cifar10", .channels = 3, .height = 32, .width = 32, .class_count = 10},
+        {.kind = "cifar100", .channels = 3, .height = 32, .width = 32, .class_count = 100},
+        {.kind = "mnist", .channels = 1, .height = 28, .width = 28, .class_count = 10},
+        {.kind = "drawn", .channels = 3, .height = 32, .width = 32, .class_count = 10},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(known[i].kind, kind) != 0) { continue; }
+        *out = known[i];
+        return true;
+    }
+    return false;
+}
+
 const rep_dataset_info *rep_dataset_info_get(const rep_dataset *set) { return &set->info; }
 
 rep_status rep_dataset_read(const rep_dataset *set, size_t index, uint8_t *pixels, int32_t *label) {

@@ -284,8 +284,26 @@ static const char *source_name(char *text, size_t bytes, const rep_safetensors *
     return has_average ? text : name;
 }
 
+/* A tensor the model has no place for means a file of another model, even if all else is there: the
+ * branches of a search would be dropped without a word. */
+static rep_status check_strangers(const rep_graph *graph, const rep_safetensors *file) {
+    static const char counter[] = "num_batches_tracked";
+    for (size_t i = 0; i < rep_safetensors_count(file); i++) {
+        const char *name = rep_safetensors_get(file, i)->name;
+        const size_t length = strlen(name), tail = strlen(counter);
+        const bool is_counter = length >= tail && strcmp(name + length - tail, counter) == 0;
+        if (prefix_length(name) > 0 || is_counter || rep_graph_find(graph, name)) { continue; }
+        return rep_fail(REP_ERR_DATA,
+                        "%s: this model has no place for its tensor \"%s\": it is of another model; "
+                        "check TRAINING_MODE and MODEL.VGG",
+                        rep_safetensors_name(file), name);
+    }
+    return REP_OK;
+}
+
 rep_status rep_state_load_model(const rep_graph *graph, rep_program *program,
                                 const rep_safetensors *file, bool use_average, uint64_t *tracked) {
+    REP_TRY(check_strangers(graph, file));
     bool *saved = list_saved(graph);
     if (saved == NULL) { return rep_fail(REP_ERR_MEMORY, "checkpoint: no memory"); }
     rep_status status = REP_OK;

@@ -55,9 +55,8 @@ static rep_status check_values(rep_trainer *t) {
     return REP_OK;
 }
 
-static rep_status build_step(rep_trainer *t) {
+static rep_status build_step(rep_trainer *t, const rep_dataset_info *info) {
     const rep_values *v = t->values;
-    const rep_dataset_info *info = rep_dataset_info_get(t->train_set);
     rep_vgg_spec spec;
     REP_TRY(rep_vgg_spec_from_config(&spec, v, info->channels, info->class_count));
     REP_TRY(rep_graph_create(&t->graph));
@@ -72,12 +71,16 @@ static rep_status build_step(rep_trainer *t) {
     return rep_graph_check(t->graph);
 }
 
-/* Everything but memory on a device: enough for --explain-params. */
+/* Everything but memory on a device: enough for --explain-params. The data are opened only where the
+ * net's input and classes follow from them. */
 static rep_status describe(rep_trainer *t) {
     REP_TRY(check_values(t));
-    REP_TRY(rep_setup_dataset(&t->train_set, t->values, true));
-    REP_TRY(count_iterations(t));
-    return build_step(t);
+    rep_dataset_info info;
+    if (!rep_dataset_info_known(&info, t->values->datasets_name)) {
+        REP_TRY(rep_setup_dataset(&t->train_set, t->values, true));
+        info = *rep_dataset_info_get(t->train_set);
+    }
+    return build_step(t, &info);
 }
 
 static void lint_line(void *context, const char *text) {
@@ -125,7 +128,7 @@ static rep_status prepare(rep_trainer *t) {
     REP_TRY(rep_setup_dataset(&t->test_set, t->values, false));
     REP_TRY(count_iterations(t));
     REP_TRY(rep_checkpoint_find(t));
-    REP_TRY(build_step(t));
+    REP_TRY(build_step(t, rep_dataset_info_get(t->train_set)));
     (void)rep_lint(t->values, t->mode, lint_line, NULL);
     REP_TRY(rep_trainer_open_device(t));
     REP_TRY(rep_start_state(t));
