@@ -104,7 +104,17 @@ static void pack_tap(real *to, size_t block, const real *from, size_t count, siz
         }
         return;
     }
-    for (size_t n = 0; n < count; n++) {
+    size_t n = 0;
+    for (; n + REP_LANES <= count && w_depth == 1; n += REP_LANES) {
+        size_t k = 0;
+        for (; k + REP_LANES <= depth; k += REP_LANES) {
+            rep_transpose_square(from + n * w_col + k, w_col, to + k * block + n, block);
+        }
+        for (; k < depth; k++) {
+            for (size_t i = n; i < n + REP_LANES; i++) { to[k * block + i] = from[i * w_col + k]; }
+        }
+    }
+    for (; n < count; n++) {
         for (size_t k = 0; k < depth; k++) { to[k * block + n] = from[n * w_col + k * w_depth]; }
     }
 }

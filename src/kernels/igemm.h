@@ -45,6 +45,41 @@ static inline size_t rep_round_up(size_t count, size_t unit) {
     return (count + unit - 1) / unit * unit;
 }
 
+/* Transposes a square of REP_LANES rows in place: each round interleaves the halves of the rows,
+ * and as many rounds as a lane number has bits turn (row, lane) into (lane, row). */
+#if REP_LANES == 16
+#define CONV_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define CONV_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif REP_LANES == 8
+#define CONV_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define CONV_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#elif REP_LANES == 4
+#define CONV_LOW 0, 4, 1, 5
+#define CONV_HIGH 2, 6, 3, 7
+#else
+#define CONV_LOW 0, 2
+#define CONV_HIGH 1, 3
+#endif
+CONV_INLINE void rep_transpose(vec rows[REP_LANES]) {
+    REP_UNROLL(4) for (int round = 1; round < REP_LANES; round *= 2) {
+        vec next[REP_LANES];
+        REP_UNROLL(8) for (int i = 0; i < REP_LANES / 2; i++) {
+            const vec a = rows[i], b = rows[i + REP_LANES / 2];
+            next[2 * i] = __builtin_shufflevector(a, b, CONV_LOW);
+            next[2 * i + 1] = __builtin_shufflevector(a, b, CONV_HIGH);
+        }
+        REP_UNROLL(16) for (int i = 0; i < REP_LANES; i++) { rows[i] = next[i]; }
+    }
+}
+/* to[k * to_step + lane] = from[lane * from_step + k], a square. */
+static inline void rep_transpose_square(const real *from, size_t from_step, real *to,
+                                        size_t to_step) {
+    vec rows[REP_LANES];
+    REP_UNROLL(16) for (size_t i = 0; i < REP_LANES; i++) { rows[i] = vload(from + i * from_step); }
+    rep_transpose(rows);
+    REP_UNROLL(16) for (size_t i = 0; i < REP_LANES; i++) { vstore(to + i * to_step, rows[i]); }
+}
+
 /* The three convolution calls seen from the forward side. */
 typedef struct rep_conv {
     size_t n, h, w, c_in, out_h, out_w, c_out, kh, kw;

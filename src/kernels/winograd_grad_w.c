@@ -9,7 +9,7 @@
 
 /* Rows of a register tile: they divide a vector. */
 #define SUM_ROWS (REP_LANES >= 8 ? REP_LANES / 2 : REP_LANES)
-enum { BLOCK_BYTES = 768 << 10, MIN_TILES = 16, MAX_TILES = 192, OUT_SIDE = 4, KERNEL = 3 };
+enum { BLOCK_BYTES = 400 << 10, MIN_TILES = 48, MAX_TILES = 192, OUT_SIDE = 4, KERNEL = 3 };
 
 typedef struct layout {
     bool is_strided;

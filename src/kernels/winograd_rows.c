@@ -88,7 +88,8 @@ CONV_INLINE void transform_row(const bool is_strided, const size_t r,
     static void dense_##r(const rep_winograd_block *at) { transform_row(false, r, at); }           \
     static void strided_##r(const rep_winograd_block *at) { transform_row(true, r, at); }
 ROW(0)
-ROW(1) ROW(2) ROW(3) ROW(4) ROW(5)
+ROW(1)
+ROW(2) ROW(3) ROW(4) ROW(5)
 #define STRIDED_ROW(r)                                                                             \
     static void strided_##r(const rep_winograd_block *at) { transform_row(true, r, at); }
     STRIDED_ROW(6) STRIDED_ROW(7) STRIDED_ROW(8)

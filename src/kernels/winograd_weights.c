@@ -11,19 +11,18 @@ enum { TAPS = 9 };
 /* Gathers taps of REP_LANES columns by `depth` <= REP_LANES channels: g[channel][tap][column]. */
 static void gather(const rep_igemm *job, size_t column, size_t columns, size_t k, size_t depth,
                    real g[REP_LANES][TAPS][REP_LANES]) {
-    memset(g, 0, REP_LANES * TAPS * REP_LANES * sizeof(real));
+    const bool is_full = columns == REP_LANES && depth == REP_LANES;
+    if (!is_full) { memset(g, 0, REP_LANES * TAPS * REP_LANES * sizeof(real)); }
     for (size_t t = 0; t < TAPS; t++) {
         const size_t tap = job->is_grad ? TAPS - 1 - t : t;
         const real *from = job->w + column * job->w_col + k * job->w_depth + tap * job->w_tap;
-        if (job->w_col == 1) {
-            for (size_t d = 0; d < depth; d++) {
-                memcpy(g[d][t], from + d * job->w_depth, columns * sizeof(real));
-            }
-        } else {
+        if (is_full && job->w_depth == 1) {
+            rep_transpose_square(from, job->w_col, g[0][t], TAPS * REP_LANES);
+            continue;
+        }
+        for (size_t d = 0; d < depth; d++) {
             for (size_t c = 0; c < columns; c++) {
-                for (size_t d = 0; d < depth; d++) {
-                    g[d][t][c] = from[c * job->w_col + d * job->w_depth];
-                }
+                g[d][t][c] = from[c * job->w_col + d * job->w_depth];
             }
         }
     }
