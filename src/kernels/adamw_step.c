@@ -19,9 +19,10 @@ typedef struct context {
     real *params, *first, *second;
     real factor, eps;
     real keep1, take1, keep2, take2; /* m = keep1 m + take1 g, v = keep2 v + take2 g^2 */
-    real rate, root_bias2;           /* lr / bias1, sqrt(bias2) */
+    real rate, unbias;               /* lr / bias1, 1 / sqrt(bias2) */
     real keep_weight;                /* 1 - lr decay */
     real mask;                       /* signed, abs */
+    bool has_one;                    /* exact: the identity is in this run */
     real s, t, abs_s, abs_t;         /* exact */
 } context;
 
@@ -31,7 +32,7 @@ static inline vec advance(const context *c, vec g, size_t at, size_t lanes, vec 
     const vec v = vload_count(c->second + at, lanes) * c->keep2 + g * g * c->take2;
     vstore_count(c->first + at, *m, lanes);
     vstore_count(c->second + at, v, lanes);
-    *root = vsqrt(v) / c->root_bias2;
+    *root = vsqrt(v) * c->unbias;
     return vload_count(c->params + at, lanes) * c->keep_weight;
 }
 
@@ -49,7 +50,8 @@ REP_INLINE void exact(const void *ctx, size_t at, size_t lanes, vec one) {
     vec m, root;
     const vec g = vload_count(c->grads + at, lanes) * c->factor;
     const vec w = advance(c, g, at, lanes, &m, &root);
-    vec share = c->s * c->s / (root * c->abs_s + c->eps) + one / (root + c->eps);
+    vec share = c->s * c->s / (root * c->abs_s + c->eps);
+    if (c->has_one) { share += one / (root + c->eps); }
     if (c->t != 0) { share += c->t * c->t / (root * c->abs_t + c->eps); }
     vstore_count(c->params + at, w - m * share * c->rate, lanes);
 }
@@ -75,7 +77,7 @@ static void run(const rep_kernel_call *call, const rep_worker *worker) {
         .keep2 = (real)written(params->beta2),
         .take2 = (real)(1 - written(params->beta2)),
         .eps = (real)params->eps,
-        .root_bias2 = rsqrt_exact(step[REP_STEP_BIAS2]),
+        .unbias = 1 / rsqrt_exact(step[REP_STEP_BIAS2]),
     };
     size_t begin, end;
     rep_worker_range(worker, rep_shape_count(call->out[0].shape), GRAIN, &begin, &end);
@@ -85,6 +87,7 @@ static void run(const rep_kernel_call *call, const rep_worker *worker) {
         const real lr = step[REP_STEP_LR] * (real)of.segment->lr_factor;
         c.keep_weight = 1 - lr * (real)of.segment->weight_decay;
         c.rate = lr / step[REP_STEP_BIAS1];
+        c.has_one = of.one != SIZE_MAX;
         c.s = of.s;
         c.t = of.t;
         c.abs_s = absolute(of.s);
