@@ -61,8 +61,9 @@ REP_NODISCARD rep_status rep_dataset_open(rep_dataset **out, const rep_dataset_o
 void rep_dataset_close(rep_dataset *dataset);
 /* Borrowed, with every string in it, until the data set is closed. */
 const rep_dataset_info *rep_dataset_info_get(const rep_dataset *dataset);
-/* Whether all sets of this kind have the same pictures ("cifar10", "cifar100", "mnist", "drawn"), and
- * then their channels, height, width and class count, without opening one; other fields are 0. */
+/* Whether all sets of this kind have the same pictures ("cifar10", "cifar100", "mnist", "drawn"),
+ * and then their channels, height, width and class count, without opening one; other fields are 0.
+ */
 bool rep_dataset_info_known(rep_dataset_info *out, const char *kind);
 /* One picture as height x width x channels bytes, and its label. Thread safe. A folder set decodes
  * here: REP_ERR_DATA / REP_ERR_IO for a picture that is damaged or gone. */

@@ -293,10 +293,11 @@ static rep_status check_strangers(const rep_graph *graph, const rep_safetensors 
         const size_t length = strlen(name), tail = strlen(counter);
         const bool is_counter = length >= tail && strcmp(name + length - tail, counter) == 0;
         if (prefix_length(name) > 0 || is_counter || rep_graph_find(graph, name)) { continue; }
-        return rep_fail(REP_ERR_DATA,
-                        "%s: this model has no place for its tensor \"%s\": it is of another model; "
-                        "check TRAINING_MODE and MODEL.VGG",
-                        rep_safetensors_name(file), name);
+        return rep_fail(
+            REP_ERR_DATA,
+            "%s: this model has no place for its tensor \"%s\": it is of another model; "
+            "check TRAINING_MODE and MODEL.VGG",
+            rep_safetensors_name(file), name);
     }
     return REP_OK;
 }

@@ -71,8 +71,8 @@ static rep_status build_step(rep_trainer *t, const rep_dataset_info *info) {
     return rep_graph_check(t->graph);
 }
 
-/* Everything but memory on a device: enough for --explain-params. The data are opened only where the
- * net's input and classes follow from them. */
+/* Everything but memory on a device: enough for --explain-params. The data are opened only where
+ * the net's input and classes follow from them. */
 static rep_status describe(rep_trainer *t) {
     REP_TRY(check_values(t));
     rep_dataset_info info;
