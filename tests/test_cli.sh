@@ -98,7 +98,7 @@ good ' nodes, [0-9.]+ ms; state ' show --stage program "${small[@]}"
 good ' decay ' "${train[@]}" --explain-params OUTPUT_DIR out/explained
 untouched out/explained
 good 'rows passed: PASS' verify --steps 10 --threads 2
-good 'equivalence: PASS' quickstart --out out/quick --threads 2 "${small[@]}"
+good 'equivalence: PASS' quickstart --out out/quick --threads 2 "${small[@]}" SOLVER.EPOCHS 1
 checks=$((checks + 1))
 for part in '<svg' 'data:image/png;base64,' 'prefers-color-scheme' 'RepOptimizer' '</html>'; do
     grep -q -- "$part" out/quick/report.html || complain "report.html: no $part"
@@ -106,6 +106,12 @@ done
 if grep -Eq '(src|href)="?https?:|@import|url\(' out/quick/report.html; then
     complain 'report.html: asks for something outside'
 fi
+good 'equivalence: PASS' quickstart --out out/quick --seed 5 --threads 2 "${small[@]}" SOLVER.EPOCHS 1
+grep -q 'seed 5' out/quick/report.html || complain 'quickstart: a second one does not replace the first'
+checks=$((checks + 1))
+awk '/^(Hyper-search|RepOptimizer|Ordinary SGD) +[0-9.]+ \+- / { if ($(NF - 2) + 0 <= 0) exit 1 }' stdout ||
+    complain 'quickstart: a run took no time'
+bad 2 'out/search holds a run' quickstart --out out "${small[@]}"
 grep -q '^iteration,' out/search/metrics.csv || complain 'metrics.csv: no header'
 
 # ---- usage and configuration: 2 -----------------------------------------------------------------

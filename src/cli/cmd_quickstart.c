@@ -5,11 +5,15 @@
  * SGD, the control. Then the equality itself is checked, and a table and report.html say what came
  * out.
  */
+#include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/report.h"
@@ -22,8 +26,8 @@ static const char help[] =
     "draws itself, and checks the equality behind the method. Ends with a table; DIR gets the "
     "three\n"
     "runs and report.html. Takes a few minutes on two cores.\n\n"
-    "  --out DIR      where everything goes (default: quickstart); a run already there that was\n"
-    "                 stopped goes on\n"
+    "  --out DIR      where everything goes (default: quickstart); a quick start that is there\n"
+    "                 already is replaced\n"
     "  --seed N       weights, pictures and their order (default 0)\n"
     "  --threads N    worker threads (default: all cores); results do not depend on it\n"
     "  --device NAME  where to compute (default: auto)\n"
@@ -35,8 +39,8 @@ static const char help[] =
  * the end is not one moment of a noisy walk. */
 static const char shared[] = "MODEL:\n"
                              "  VGG:\n"
-                             "    NUM_BLOCKS: [2, 2, 2, 1]\n"
-                             "    WIDTHS: [24, 48, 96, 128]\n"
+                             "    NUM_BLOCKS: [1, 2, 2, 1]\n"
+                             "    WIDTHS: [16, 32, 64, 128]\n"
                              "    STRIDES: [1, 1, 2, 2, 2]\n"
                              "DATASETS:\n"
                              "  NAME: drawn\n"
@@ -55,8 +59,9 @@ static const char shared[] = "MODEL:\n"
                              "  MOMENTUM: 0.9\n"
                              "  NESTEROV: true\n"
                              "  WEIGHT_DECAY: 0.0005\n"
-                             "  EPOCHS: 6\n"
+                             "  EPOCHS: 10\n"
                              "  SCHEDULE: cosine_shifted\n"
+                             "  WARMUP_METHOD: ramp\n"
                              "  WARMUP_EPOCHS: 1\n"
                              "  CHECKPOINT_PERIOD: 0\n"
                              "TEST:\n"
@@ -218,6 +223,50 @@ static rep_status describe_device(quickstart *q) {
     return REP_OK;
 }
 
+/* Makes a folder and its parents. */
+static rep_status make_folders(const char *path) {
+    char part[512];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *c = part + 1;; c++) {
+        if (*c != '/' && *c != '\0') { continue; }
+        const char end = *c;
+        *c = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST) {
+            return rep_fail(REP_ERR_IO, "--out: %s cannot be made (%s); choose another folder",
+                            part, strerror(errno));
+        }
+        if (end == '\0') { return REP_OK; }
+        *c = end;
+    }
+}
+
+/* The runs start anew: what is left of another seed or other settings must not be gone on from. A
+ * note in the folder tells a quick start's runs, which may be replaced, from anybody else's. */
+static rep_status claim_folder(const quickstart *q) {
+    char note[640], path[640];
+    snprintf(note, sizeof note, "%s/quickstart.txt", q->folder);
+    const bool is_ours = access(note, F_OK) == 0;
+    for (int i = 0; i < REPORT_RUNS; i++) {
+        snprintf(path, sizeof path, "%s/last_checkpoint", q->report.runs[i].folder);
+        if (!is_ours && access(path, F_OK) == 0) {
+            return rep_fail(REP_ERR_ARGUMENT,
+                            "--out: %s holds a run that no quick start made; choose another folder",
+                            q->report.runs[i].folder);
+        }
+        if (is_ours) { remove(path); }
+    }
+    REP_TRY(make_folders(q->folder));
+    FILE *file = fopen(note, "w");
+    if (file) {
+        fprintf(file, "Made by `repopt quickstart --seed %" PRIu64 "`; the next one replaces it.\n",
+                q->report.seed);
+    }
+    if (!file || fclose(file) != 0) {
+        return rep_fail(REP_ERR_IO, "%s: cannot be written (%s)", note, strerror(errno));
+    }
+    return REP_OK;
+}
+
 static rep_status run_all(quickstart *q) {
     report *r = &q->report;
     const double begin = now_s();
@@ -227,7 +276,8 @@ static rep_status run_all(quickstart *q) {
     r->test_set = set;
     r->guess_capacity = rep_dataset_info_get(set)->count;
     r->guesses = calloc(r->guess_capacity, sizeof *r->guesses);
-    rep_status status = r->guesses ? REP_OK : rep_fail(REP_ERR_MEMORY, "quick start: no memory");
+    rep_status status =
+        r->guesses ? claim_folder(q) : rep_fail(REP_ERR_MEMORY, "quick start: no memory");
     for (int i = 0; i < REPORT_RUNS && status == REP_OK; i++) { status = run_one(q, &r->runs[i]); }
     if (status == REP_OK) {
         fprintf(stderr, "\nchecking the equality of target + RepOptimizer and CSLA + SGD\n");
