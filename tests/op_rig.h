@@ -41,6 +41,7 @@ static inline void measure_outputs(const op_case *row, uint32_t in_count, rep_sh
     for (uint32_t i = 0; i < in_count; i++) {
         call->has_in[i] = row->in[i].kind != KIND_ABSENT;
         call->in[i] = op_input_shape(&row->in[i]);
+        call->in_dtype[i] = op_input_is_integer(&row->in[i]) ? REP_I32 : REP_F32;
     }
     CHECK_OK(info->shape(call));
     for (uint32_t o = 0; o < info->out_count; o++) {

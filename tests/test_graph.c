@@ -68,11 +68,50 @@ static void test_bad_windows(void **state) {
     }
 }
 
+/* A kernel trusts its shapes: what it would read past must be refused here. */
+static void test_wrong_second_inputs(void **state) {
+    (void)state;
+    static const struct {
+        rep_op op;
+        rep_shape second;
+        bool is_right;
+    } cases[] = {
+        {REP_OP_ADD, {2, 7, 4, 4}, true},        {REP_OP_ADD, {1, 7, 1, 1}, false},
+        {REP_OP_BIAS, {1, 7, 1, 1}, true},       {REP_OP_BIAS, {1, 5, 1, 1}, false},
+        {REP_OP_BIAS, {1, 1, 1, 1}, false},      {REP_OP_SCALE, {1, 1, 1, 1}, true},
+        {REP_OP_SCALE, {1, 7, 1, 1}, true},      {REP_OP_SCALE, {2, 7, 1, 1}, false},
+        {REP_OP_GATE, {2, 7, 1, 1}, true},       {REP_OP_GATE, {1, 7, 1, 1}, false},
+        {REP_OP_SMOOTH_L1, {2, 7, 4, 4}, false}, /* rows, not pictures */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rep_graph *graph = make();
+        const rep_id x = rep_graph_tensor(graph, "x", REP_F32, (rep_shape){2, 7, 4, 4}, REP_IO);
+        const rep_id y = rep_graph_tensor(graph, "y", REP_F32, cases[i].second, REP_IO);
+        const rep_id in[] = {x, y};
+        const rep_id out = rep_graph_append(graph, cases[i].op, NULL, in, 2, NULL);
+        assert_int_equal(out != 0, cases[i].is_right);
+        assert_int_equal(rep_graph_check(graph), cases[i].is_right ? REP_OK : REP_ERR_SHAPE);
+        rep_graph_destroy(graph);
+    }
+}
+
+static void test_labels_are_integers(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        rep_graph *graph = make();
+        const rep_id x = rep_graph_tensor(graph, "x", REP_F32, (rep_shape){4, 3, 1, 1}, REP_IO);
+        const rep_id labels = rep_graph_tensor(graph, "labels", i == 0 ? REP_I32 : REP_F32,
+                                               (rep_shape){4, 1, 1, 1}, REP_IO);
+        assert_int_equal(REP_APPEND(graph, SOFTMAX_CE, NULL, x, labels) != 0, i == 0);
+        rep_graph_destroy(graph);
+    }
+}
+
 static void test_huge_tensor_refused(void **state) {
     (void)state;
     rep_graph *graph = make();
-    assert_int_equal(
-        rep_graph_tensor(graph, "x", REP_F32, (rep_shape){65536, 65536, 8, 8}, REP_IO), 0);
+    assert_int_equal(rep_graph_tensor(graph, "x", REP_F32, (rep_shape){65536, 65536, 8, 8}, REP_IO),
+                     0);
     assert_int_equal(rep_graph_check(graph), REP_ERR_SHAPE);
     rep_graph_destroy(graph);
 }
@@ -268,6 +307,8 @@ int main(void) {
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_first_fault_sticks),
         cmocka_unit_test(test_bad_windows),
+        cmocka_unit_test(test_wrong_second_inputs),
+        cmocka_unit_test(test_labels_are_integers),
         cmocka_unit_test(test_huge_tensor_refused),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_placing),

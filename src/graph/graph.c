@@ -165,6 +165,7 @@ static bool check_inputs(rep_graph *graph, const rep_op_info *info, const rep_no
         }
         call->has_in[i] = node->in[i] != 0;
         call->in[i] = graph->tensors[node->in[i]].shape;
+        call->in_dtype[i] = graph->tensors[node->in[i]].dtype;
     }
     return true;
 }

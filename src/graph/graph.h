@@ -53,6 +53,7 @@ typedef struct rep_shape_call {
     const char *name; /* for messages */
     const void *params;
     rep_shape in[REP_MAX_INPUTS];
+    rep_dtype in_dtype[REP_MAX_INPUTS];
     bool has_in[REP_MAX_INPUTS];
     uint32_t in_count;
     rep_shape out[REP_MAX_OUTPUTS];

@@ -3,6 +3,8 @@
 
 static const rep_shape scalar_shape = {1, 1, 1, 1};
 
+static rep_shape channels_of(rep_shape x) { return (rep_shape){1, x.c, 1, 1}; }
+
 static rep_status shape_fail(const rep_shape_call *call, const char *what, uint32_t input,
                              rep_shape wanted) {
     const rep_shape got = call->in[input];
@@ -19,33 +21,44 @@ static rep_status need(const rep_shape_call *call, uint32_t input, const char *w
                                                     : shape_fail(call, what, input, wanted);
 }
 
-static rep_shape channels_of(rep_shape x) { return (rep_shape){1, x.c, 1, 1}; }
+/* Inputs first .. last, where present, must all have the shape `wanted`. */
+static rep_status need_all(const rep_shape_call *call, uint32_t first, uint32_t last,
+                           const char *what, rep_shape wanted) {
+    for (uint32_t i = first; i <= last; i++) { REP_TRY(need(call, i, what, wanted)); }
+    return REP_OK;
+}
 
-/* Elementwise ops. A second input may be like x, one value per channel, one value in all, or one
- * per picture and channel; which of them, the op's kernel knows. */
+/* Elementwise ops: every input is like x. */
 rep_status rep_shape_like_x(rep_shape_call *call) {
-    const rep_shape x = call->in[0];
-    for (uint32_t i = 1; i < call->in_count; i++) {
-        const rep_shape s = call->in[i];
-        const bool fits = !call->has_in[i] || rep_shape_equal(s, x) ||
-                          rep_shape_equal(s, scalar_shape) ||
-                          (s.h == 1 && s.w == 1 && (s.n == 1 || s.n == x.n)) ||
-                          (s.n == x.n && s.c == x.c); /* merge: the 1x1 kernel beside the k x k */
-        if (!fits) { return shape_fail(call, "an input", i, x); }
-    }
-    call->out[0] = x;
-    return REP_OK;
+    call->out[0] = call->in[0];
+    return need_all(call, 1, REP_MAX_INPUTS - 1, "an input", call->in[0]);
 }
 
-rep_status rep_shape_like_second(rep_shape_call *call) {
-    call->out[0] = call->in[1];
-    return REP_OK;
+/* A scale is one value per channel or one in all. */
+static rep_status need_scale(const rep_shape_call *call, uint32_t input, rep_shape x) {
+    if (rep_shape_equal(call->in[input], scalar_shape)) { return REP_OK; }
+    return need(call, input, "the scale", channels_of(x));
 }
 
-rep_status rep_shape_like_third(rep_shape_call *call) {
+rep_status rep_shape_scaled(rep_shape_call *call) {
+    call->out[0] = call->in[0];
+    return need_scale(call, 1, call->in[0]);
+}
+
+rep_status rep_shape_scale_grad_s(rep_shape_call *call) {
     REP_TRY(need(call, 1, "the gradient", call->in[0]));
     call->out[0] = call->in[2];
-    return REP_OK;
+    return need_scale(call, 2, call->in[0]);
+}
+
+rep_status rep_shape_biased(rep_shape_call *call) {
+    call->out[0] = call->in[0];
+    return need(call, 1, "the bias", channels_of(call->in[0]));
+}
+
+rep_status rep_shape_gated(rep_shape_call *call) {
+    call->out[0] = call->in[0];
+    return need(call, 1, "the gate", (rep_shape){call->in[0].n, call->in[0].c, 1, 1});
 }
 
 rep_status rep_shape_channel(rep_shape_call *call) {
@@ -119,10 +132,44 @@ rep_status rep_shape_norm_frozen(rep_shape_call *call) {
     return REP_OK;
 }
 
+rep_status rep_shape_norm(rep_shape_call *call) {
+    call->out[0] = call->in[0];
+    return need_all(call, 1, 4, "a statistic or parameter", channels_of(call->in[0]));
+}
+
+rep_status rep_shape_norm_grad_x(rep_shape_call *call) {
+    call->out[0] = call->in[0];
+    REP_TRY(need(call, 1, "the input", call->in[0]));
+    return need_all(call, 2, 7, "a statistic or parameter", channels_of(call->in[0]));
+}
+
 rep_status rep_shape_norm_grad_w(rep_shape_call *call) {
     REP_TRY(need(call, 1, "the input", call->in[0]));
     call->out[0] = call->out[1] = channels_of(call->in[0]);
-    return REP_OK;
+    return need_all(call, 2, 5, "a statistic or parameter", channels_of(call->in[0]));
+}
+
+/* The gradients' inputs: dy, x, mean and invstd {n, groups, 1, 1}, [weight]. */
+static rep_status need_groupnorm(const rep_shape_call *call) {
+    const rep_norm_params *p = call->params;
+    const rep_shape x = call->in[0];
+    if (p->groups < 1 || x.c % (int32_t)p->groups) {
+        return rep_fail(REP_ERR_SHAPE, "%s: %d channels do not divide into %u groups", call->name,
+                        x.c, p->groups);
+    }
+    REP_TRY(need(call, 1, "the input", x));
+    REP_TRY(need_all(call, 2, 3, "a statistic", (rep_shape){x.n, (int32_t)p->groups, 1, 1}));
+    return need(call, 4, "the weight", channels_of(x));
+}
+
+rep_status rep_shape_groupnorm_grad_x(rep_shape_call *call) {
+    call->out[0] = call->in[0];
+    return need_groupnorm(call);
+}
+
+rep_status rep_shape_groupnorm_grad_w(rep_shape_call *call) {
+    call->out[0] = call->out[1] = channels_of(call->in[0]);
+    return need_groupnorm(call);
 }
 
 rep_status rep_shape_groupnorm(rep_shape_call *call) {
@@ -137,6 +184,13 @@ rep_status rep_shape_groupnorm(rep_shape_call *call) {
     call->out[0] = x;
     call->out[1] = call->out[2] = (rep_shape){x.n, (int32_t)p->groups, 1, 1};
     return REP_OK;
+}
+
+rep_status rep_shape_merge(rep_shape_call *call) {
+    const rep_shape w = call->in[0];
+    call->out[0] = w;
+    REP_TRY(need(call, 1, "the 1x1 kernel", (rep_shape){w.n, w.c, 1, 1}));
+    return need_all(call, 2, 4, "a scale", (rep_shape){1, w.n, 1, 1});
 }
 
 rep_status rep_shape_merge_grad(rep_shape_call *call) {
@@ -177,7 +231,11 @@ rep_status rep_shape_resize(rep_shape_call *call) {
     }
     REP_TRY(need(call, 1, "the index", x));
     call->out[0] = (rep_shape){x.n, x.c, (int32_t)p->h, (int32_t)p->w};
-    return REP_OK;
+    if (!p->kernel) { return REP_OK; } /* upsampling and the global pool have no window */
+    const rep_shape wanted = {x.n, x.c,
+                              rep_window_count((int32_t)p->h, p->kernel, p->stride, p->pad),
+                              rep_window_count((int32_t)p->w, p->kernel, p->stride, p->pad)};
+    return need(call, 0, "the gradient", wanted);
 }
 
 rep_status rep_shape_concat(rep_shape_call *call) {
@@ -196,7 +254,8 @@ rep_status rep_shape_slice(rep_shape_call *call) {
     const rep_slice_params *p = call->params;
     call->out[0] = call->in[0];
     call->out[0].c = (int32_t)p->count;
-    if (p->count < 1 || p->begin + p->count > (uint32_t)call->in[0].c) {
+    const uint32_t have = (uint32_t)call->in[0].c;
+    if (p->count < 1 || p->begin > have || p->count > have - p->begin) {
         return rep_fail(REP_ERR_SHAPE, "%s: channels %u .. %u are not all among %d", call->name,
                         p->begin, p->begin + p->count, call->in[0].c);
     }
@@ -207,29 +266,99 @@ rep_status rep_shape_slice_grad(rep_shape_call *call) {
     const rep_slice_params *p = call->params;
     call->out[0] = call->in[0];
     call->out[0].c = (int32_t)p->total;
+    if (p->count != (uint32_t)call->in[0].c || p->begin > p->total ||
+        p->count > p->total - p->begin) {
+        return rep_fail(REP_ERR_SHAPE, "%s: %d channels do not fit %u .. %u of %u", call->name,
+                        call->in[0].c, p->begin, p->begin + p->count, p->total);
+    }
     return REP_OK;
 }
 
-/* Losses: one value per row of the first input. */
+/* ---- losses: one value per row of the first input ---------------------------------------- */
+
+static rep_shape rows_of(rep_shape x) { return (rep_shape){x.n, 1, 1, 1}; }
+
+static rep_status need_rows(const rep_shape_call *call) {
+    const rep_shape x = call->in[0];
+    if (x.h == 1 && x.w == 1) { return REP_OK; }
+    return rep_fail(REP_ERR_SHAPE, "%s: rows wanted, got %d x %d pictures", call->name, x.h, x.w);
+}
+
+/* Inputs 1, 2, 3 of a loss, as `one`, `two` and `three` name them. */
+static rep_status need_loss(const rep_shape_call *call, rep_shape one, rep_shape two,
+                            rep_shape three) {
+    REP_TRY(need_rows(call));
+    REP_TRY(need(call, 1, "the target", one));
+    REP_TRY(need(call, 2, "the third input", two));
+    return need(call, 3, "the weight", three);
+}
+
+static rep_status need_labels(const rep_shape_call *call) {
+    if (call->in_dtype[1] == REP_I32) { return REP_OK; }
+    return rep_fail(REP_ERR_SHAPE, "%s: labels are whole numbers (i32)", call->name);
+}
+
+static rep_status need_boxes(const rep_shape_call *call) {
+    if (call->in[0].c == 4) { return REP_OK; }
+    return rep_fail(REP_ERR_SHAPE, "%s: 4 distances wanted, got %d", call->name, call->in[0].c);
+}
+
+rep_status rep_shape_label_rows(rep_shape_call *call) {
+    const rep_shape rows = rows_of(call->in[0]);
+    call->out[0] = rows;
+    REP_TRY(need_labels(call));
+    return need_loss(call, rows, rows, rows);
+}
+
+rep_status rep_shape_label_rows_grad(rep_shape_call *call) {
+    const rep_shape rows = rows_of(call->in[0]);
+    call->out[0] = call->in[0];
+    REP_TRY(need_labels(call));
+    return need_loss(call, rows, rows, rows);
+}
+
+rep_status rep_shape_box_rows(rep_shape_call *call) {
+    const rep_shape rows = rows_of(call->in[0]);
+    call->out[0] = rows;
+    REP_TRY(need_boxes(call));
+    return need_loss(call, call->in[0], rows, rows);
+}
+
+rep_status rep_shape_box_rows_grad(rep_shape_call *call) {
+    const rep_shape rows = rows_of(call->in[0]);
+    call->out[0] = call->in[0];
+    REP_TRY(need_boxes(call));
+    return need_loss(call, call->in[0], rows, rows);
+}
+
+/* A weight may also be one value per row. */
+static rep_shape weight_of(const rep_shape_call *call, uint32_t input) {
+    const rep_shape x = call->in[0];
+    const bool is_per_row = rep_shape_equal(call->in[input], rows_of(x));
+    return is_per_row ? rows_of(x) : x;
+}
+
 rep_status rep_shape_rows(rep_shape_call *call) {
     const rep_shape x = call->in[0];
-    if (x.h != 1 || x.w != 1) {
-        return rep_fail(REP_ERR_SHAPE, "%s: rows wanted, got %d x %d pictures", call->name, x.h,
-                        x.w);
-    }
-    const rep_shape rows = {x.n, 1, 1, 1};
-    for (uint32_t i = 1; i < call->in_count; i++) {
-        if (call->has_in[i] && !rep_shape_equal(call->in[i], x)) {
-            REP_TRY(need(call, i, "a row input", rows));
-        }
-    }
-    call->out[0] = rows;
-    return REP_OK;
+    call->out[0] = rows_of(x);
+    return need_loss(call, x, weight_of(call, 2), x);
+}
+
+rep_status rep_shape_rows_grad(rep_shape_call *call) {
+    const rep_shape x = call->in[0];
+    call->out[0] = x;
+    return need_loss(call, x, rows_of(x), weight_of(call, 3));
 }
 
 rep_status rep_shape_scalar(rep_shape_call *call) {
     call->out[0] = scalar_shape;
     return REP_OK;
+}
+
+/* (dy, x, [step]): shaped like x. */
+rep_status rep_shape_reduce_grad(rep_shape_call *call) {
+    call->out[0] = call->in[1];
+    return need(call, 0, "the gradient", scalar_shape);
 }
 
 rep_status rep_shape_pair(rep_shape_call *call) {
