@@ -14,7 +14,7 @@ const char report_style[] =
     "font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\n"
     "main{max-width:1080px;margin:0 auto;padding:32px 20px 64px}\n"
     "h1{font-size:1.9rem;line-height:1.2;margin:0 0 6px}h2{font-size:1.25rem;margin:0 0 6px}\n"
-    "h3{font-size:.95rem;margin:0 0 6px;font-weight:600}\n"
+    "h3{font-size:.95rem;margin:0 0 6px;font-weight:600}strong{white-space:nowrap}\n"
     "p{margin:6px 0 12px;max-width:78ch}.soft,figcaption,small{color:var(--soft)}\n"
     "section{background:var(--card);border:1px solid var(--rule);border-radius:10px;"
     "padding:20px 22px;margin-top:20px}\n"
