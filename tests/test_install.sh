@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs into an empty folder, moves it, and builds a stranger's program against it twice: with
-# pkg-config and with find_package. Usage: test_install.sh BUILD_FOLDER COMPILER COMPILER_FLAGS
+# pkg-config and with find_package. Usage: test_install.sh
+# BUILD_FOLDER CMAKE_GENERATOR COMPILER COMPILER_FLAGS
 set -euo pipefail
 
-build=$1 cc=$2 flags=${3:-}
+build=$1 generator=$2 cc=$3 flags=${4:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -48,7 +49,8 @@ find_package(repopt 0.1 REQUIRED)
 add_executable(stranger main.c)
 target_link_libraries(stranger PRIVATE repopt::repopt)
 PROJECT
-cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" \
+cmake -G "$generator" -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_C_COMPILER="$cc" \
     -DCMAKE_C_FLAGS="$flags" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 cmake --build "$work/build" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 check find_package "$work/build/stranger"
