@@ -9,7 +9,7 @@ static const char help[] =
     "RepOptimizer, on the same data, and compares the folded kernels after every step. Rows "
     "marked\n"
     "\"control\" leave something out on purpose and must differ. Exit code 5 when a row fails.\n\n"
-    "  --steps N      training steps per row (default 50)\n"
+    "  --steps N      training steps per row, 10 to 100 (default 50)\n"
     "  --device NAME  for the float32 rows (default: auto); the others run on cpu:float64\n"
     "  --threads N    worker threads (default: all cores)\n\n"
     "Example:\n"
@@ -35,7 +35,7 @@ int cmd_verify(int argc, char **argv) {
     int threads = 0;
     int64_t steps = 50;
     if (cli_take_device(&words, &device, &threads) != REP_OK ||
-        cli_take_int(&words, "--steps", 1, 100000, &steps) != REP_OK ||
+        cli_take_int(&words, "--steps", 10, 100, &steps) != REP_OK ||
         cli_no_more(&words) != REP_OK) {
         return cli_fail();
     }
