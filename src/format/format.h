@@ -28,6 +28,15 @@ typedef enum rep_tensor_type {
     REP_TENSOR_TYPES(REP_TENSOR_TYPE_ENUM)
 #undef REP_TENSOR_TYPE_ENUM
 } rep_tensor_type;
+/* By rep_tensor_type: the name in a file's header and the bytes of one element. */
+static const struct {
+    const char *name;
+    size_t bytes;
+} rep_tensor_types[] = {
+#define REP_TENSOR_TYPE_ROW(name, bytes) {#name, bytes},
+    REP_TENSOR_TYPES(REP_TENSOR_TYPE_ROW)
+#undef REP_TENSOR_TYPE_ROW
+};
 
 /* ---- reading --------------------------------------------------------------------------------- */
 

@@ -32,15 +32,7 @@ typedef struct extent {
     rep_tensor_info info;
 } extent;
 
-static const struct {
-    const char *name;
-    size_t bytes;
-} types[] = {
-#define ROW(name, bytes) {#name, bytes},
-    REP_TENSOR_TYPES(ROW)
-#undef ROW
-};
-enum { TYPE_COUNT = sizeof types / sizeof types[0] };
+enum { TYPE_COUNT = sizeof rep_tensor_types / sizeof rep_tensor_types[0] };
 
 /* ---- the header ----------------------------------------------------------------------------- */
 
@@ -141,7 +133,7 @@ static bool is_printable(const char *text) {
 static rep_status read_type(const rep_safetensors *file, const cJSON *entry, rep_tensor_type *out) {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "dtype"));
     for (int i = 0; text && i < TYPE_COUNT; i++) {
-        if (strcmp(text, types[i].name) == 0) {
+        if (strcmp(text, rep_tensor_types[i].name) == 0) {
             *out = (rep_tensor_type)i;
             return REP_OK;
         }
@@ -205,11 +197,11 @@ static rep_status read_entry(const rep_safetensors *file, const cJSON *entry, co
     }
     /* count <= data_bytes, so that the product cannot overflow where size_t has 64 bits; elsewhere
      * it is done in 64 bits. */
-    if ((uint64_t)info->count * types[info->type].bytes != end - begin) {
+    if ((uint64_t)info->count * rep_tensor_types[info->type].bytes != end - begin) {
         return rep_fail(REP_ERR_DATA,
                         "%s: tensor \"%.80s\": %zu elements of %s do not take %llu "
                         "bytes",
-                        file->name, entry->string, info->count, types[info->type].name,
+                        file->name, entry->string, info->count, rep_tensor_types[info->type].name,
                         (unsigned long long)(end - begin));
     }
     out->begin = (size_t)begin;

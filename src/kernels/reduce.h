@@ -19,6 +19,18 @@ typedef struct vec_pair {
 /* Terms of columns [column, column + lanes) in `row`, lanes <= REP_LANES. */
 typedef vec_pair (*reduce_term)(const void *context, size_t row, size_t column, size_t lanes);
 
+/* The term x * dy, for the gradient of a factor. */
+typedef struct reduce_product {
+    const real *x, *dy;
+    size_t columns;
+} reduce_product;
+REP_INLINE vec_pair reduce_product_term(const void *context, size_t row, size_t column,
+                                        size_t lanes) {
+    const reduce_product *c = context;
+    const size_t at = row * c->columns + column;
+    return (vec_pair){vload_count(c->x + at, lanes) * vload_count(c->dy + at, lanes), vset(0)};
+}
+
 static inline size_t reduce_columns_padded(size_t columns) { return (columns + 15) / 16 * 16; }
 /* What one worker needs for reduce_rows: the block's sums, in working precision. */
 static inline size_t reduce_block_bytes(size_t columns) {
