@@ -56,6 +56,11 @@ uint64_t rep_hash_text(const char *text);             /* FNV-1a 64: a stream num
  * text and where no well-formed character stands. */
 size_t rep_utf8_next(uint32_t *code, const char *text);
 
+/* ---- numbers --------------------------------------------------------------------------------- */
+/* IEEE 754 binary16: every value is a float; a float is rounded to nearest, ties to even. */
+float rep_half_to_float(uint16_t half);
+uint16_t rep_half_from_float(float value);
+
 /* ---- files ----------------------------------------------------------------------------------- */
 /* A whole file: mapped where possible. bytes is NULL for an empty one. */
 typedef struct rep_file_view {

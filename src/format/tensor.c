@@ -4,22 +4,6 @@
 
 #include "format/format.h"
 
-/* IEEE 754 binary16; every value of it is a float. */
-static float float_from_half(uint16_t half) {
-    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
-    const uint32_t exponent = half >> 10 & 0x1Fu, fraction = half & 0x3FFu;
-    float value;
-    if (exponent == 0) {
-        /* Zero or subnormal: fraction * 2^-24. */
-        value = (float)fraction * 0x1p-24f;
-        return sign ? -value : value;
-    }
-    const uint32_t bits =
-        sign | (exponent == 31 ? 0x7F800000u : (exponent + 112) << 23) | fraction << 13;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static float float_from_bfloat(uint16_t half) {
     const uint32_t bits = (uint32_t)half << 16;
     float value;
@@ -42,7 +26,7 @@ void rep_tensor_read_f32(const rep_tensor_info *info, float *out) {
         if (info->count > 0) { memcpy(out, bytes, info->count * sizeof *out); }
         return;
     case REP_TENSOR_F16:
-        CONVERT(uint16_t, float_from_half);
+        CONVERT(uint16_t, rep_half_to_float);
     case REP_TENSOR_BF16:
         CONVERT(uint16_t, float_from_bfloat);
     case REP_TENSOR_F64:
@@ -60,7 +44,7 @@ void rep_tensor_read_f64(const rep_tensor_info *info, double *out) {
     case REP_TENSOR_F32:
         CONVERT(float, (double));
     case REP_TENSOR_F16:
-        CONVERT(uint16_t, (double)float_from_half);
+        CONVERT(uint16_t, (double)rep_half_to_float);
     case REP_TENSOR_BF16:
         CONVERT(uint16_t, (double)float_from_bfloat);
     case REP_TENSOR_F64:
