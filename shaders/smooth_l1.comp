@@ -1,0 +1,28 @@
+// smooth_l1 - smooth L1 loss, summed over a row.
+//
+// w d^2 / (2 beta) where d = |x - t| < beta, w (d - beta / 2) elsewhere; x, t {n,c,1,1}; [w]
+// {n,c,1,1} or {n,1,1,1}; y {n,1,1,1}. An invocation takes one row.
+#version 450
+#define REP_PARAMS rep_loss_params
+#include "common/args.glsl"
+#include "common/sum.glsl"
+#define REP_WEIGHT 2
+#include "common/loss.glsl"
+
+layout(std430, binding = 0) readonly buffer input_0 { float x[]; };
+layout(std430, binding = 1) readonly buffer input_1 { float target[]; };
+layout(std430, binding = 3) writeonly buffer output_0 { float y[]; };
+
+void main() {
+    const uint columns = uint(args.x_shape.y);
+    const float beta = args.p.beta;
+    REP_EACH(row, uint(args.x_shape.x)) {
+        vec2 sum = vec2(0.0);
+        for (uint at = row * columns; at < (row + 1u) * columns; at++) {
+            const float d = abs(x[at] - target[at]);
+            const float loss = d < beta ? 0.5 * d * d / beta : d - 0.5 * beta;
+            sum = sum_add(sum, loss_weigh(loss, row, at));
+        }
+        y[row] = sum_value(sum);
+    }
+}
