@@ -5,8 +5,8 @@
  * subset that comes with the sources is taken. Files hold PyTorch's order (n, c, h, w); programs
  * store n, h, w, c, so every 4-D tensor is permuted on its way in and out, kernels included.
  *
- * Each test program runs the cases of one group, every case on every usable CPU device. A case that
- * no handler knows fails, and so does an expected tensor that a handler did not compare.
+ * Each test program runs the cases of one group, every case on every device of devices.h. A case
+ * that no handler knows fails, and so does an expected tensor that a handler did not compare.
  */
 #ifndef REP_TESTS_ORACLE_H
 #define REP_TESTS_ORACLE_H

@@ -11,25 +11,25 @@
 
 #include "oracle_files.h"
 
-static void stop(const char *what, const char *name) {
+static void broken(const char *what, const char *name) {
     fprintf(stderr, "oracle: %s: %s\n", name, what);
     exit(1);
 }
 
 static void *allocate(size_t count, size_t bytes) {
     void *memory = calloc(count ? count : 1, bytes);
-    if (!memory) { stop("out of memory", "tests"); }
+    if (!memory) { broken("out of memory", "tests"); }
     return memory;
 }
 
 /* A whole file, with a zero byte behind it; *bytes is its size. To be freed. */
 static char *read_file(const char *path, size_t *bytes) {
     FILE *file = fopen(path, "rb");
-    if (!file || fseek(file, 0, SEEK_END) != 0) { stop("cannot be opened", path); }
+    if (!file || fseek(file, 0, SEEK_END) != 0) { broken("cannot be opened", path); }
     const long size = ftell(file);
-    if (size < 0 || fseek(file, 0, SEEK_SET) != 0) { stop("cannot be read", path); }
+    if (size < 0 || fseek(file, 0, SEEK_SET) != 0) { broken("cannot be read", path); }
     char *text = allocate((size_t)size + 1, 1);
-    if (fread(text, 1, (size_t)size, file) != (size_t)size) { stop("cannot be read", path); }
+    if (fread(text, 1, (size_t)size, file) != (size_t)size) { broken("cannot be read", path); }
     fclose(file);
     *bytes = (size_t)size;
     return text;
@@ -45,7 +45,7 @@ void oracle_set_open(oracle_set *out) {
     out->manifest = cJSON_ParseWithLength(text, bytes);
     free(text);
     out->cases = cJSON_GetObjectItemCaseSensitive(out->manifest, "cases");
-    if (!cJSON_IsArray(out->cases)) { stop("has no list of cases", path); }
+    if (!cJSON_IsArray(out->cases)) { broken("has no list of cases", path); }
     out->count = (size_t)cJSON_GetArraySize(out->cases);
 }
 
@@ -54,7 +54,7 @@ void oracle_set_close(oracle_set *set) { cJSON_Delete(set->manifest); }
 const char *oracle_set_name(const oracle_set *set, size_t index) {
     const cJSON *entry = cJSON_GetArrayItem(set->cases, (int)index);
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "case"));
-    if (!name) { stop("a case has no name", set->folder); }
+    if (!name) { broken("a case has no name", set->folder); }
     return name;
 }
 
@@ -99,10 +99,10 @@ static void read_tensor(oracle_tensor *t, const cJSON *described, const cJSON *h
     const char *dtype = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(stored, "dtype"));
     if (!t->dtype || !dtype || strcmp(t->dtype, dtype) != 0 ||
         !cJSON_Compare(shape, cJSON_GetObjectItemCaseSensitive(described, "shape"), true)) {
-        stop("the file and the manifest disagree about a tensor", path);
+        broken("the file and the manifest disagree about a tensor", path);
     }
     t->rank = cJSON_GetArraySize(shape);
-    if (t->rank > ORACLE_MAX_RANK) { stop("a tensor has too many dims", path); }
+    if (t->rank > ORACLE_MAX_RANK) { broken("a tensor has too many dims", path); }
     t->count = 1;
     for (int i = 0; i < t->rank; i++) {
         t->dims[i] = cJSON_GetArrayItem(shape, i)->valueint;
@@ -113,7 +113,7 @@ static void read_tensor(oracle_tensor *t, const cJSON *described, const cJSON *h
     if (!cJSON_IsNumber(first) || !cJSON_IsNumber(last) || first->valuedouble < 0 ||
         last->valuedouble > (double)data_bytes ||
         last->valuedouble - first->valuedouble != (double)bytes || (!bytes && t->count)) {
-        stop("a tensor's byte range does not fit", path);
+        broken("a tensor's byte range does not fit", path);
     }
     t->values = allocate(t->count, sizeof *t->values);
     convert(t, data + (size_t)first->valuedouble);
@@ -126,7 +126,7 @@ static void read_tolerance(oracle_tensor *t, const cJSON *described, const char 
     t->is_exact = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(described, "exact")) != 0;
     if (t->is_exact) { return; }
     if (!cJSON_IsNumber(rtol) || !cJSON_IsNumber(atol)) {
-        stop("an expected tensor has no tolerance", path);
+        broken("an expected tensor has no tolerance", path);
     }
     t->atol = atol->valuedouble;
     /* What is zero in exact arithmetic has no size that a relative bound could refer to. */
@@ -145,7 +145,7 @@ static void append_file(oracle_case *out, const oracle_set *set, const cJSON *en
     char *text = read_file(path, &bytes);
     uint64_t header_bytes = 0;
     if (bytes >= 8) { memcpy(&header_bytes, text, 8); }
-    if (bytes < 8 || header_bytes > bytes - 8) { stop("is cut short", path); }
+    if (bytes < 8 || header_bytes > bytes - 8) { broken("is cut short", path); }
     cJSON *header = cJSON_ParseWithLength(text + 8, (size_t)header_bytes);
     const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(entry, "inputs");
     const cJSON *expected = cJSON_GetObjectItemCaseSensitive(entry, "expected");
@@ -183,7 +183,7 @@ void oracle_case_load(oracle_case *out, const oracle_set *set, size_t index) {
         const char *name = cJSON_GetStringValue(used);
         size_t i = 0;
         while (i < set->count && (!name || strcmp(oracle_set_name(set, i), name) != 0)) { i++; }
-        if (i == set->count) { stop("uses a case that is not there", out->name); }
+        if (i == set->count) { broken("uses a case that is not there", out->name); }
         append_file(out, set, cJSON_GetArrayItem(set->cases, (int)i), false);
     }
 }

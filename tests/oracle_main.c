@@ -7,9 +7,10 @@
 /* cmocka wants those above. */
 #include <cmocka.h>
 
+#include "devices.h"
 #include "oracle_files.h"
 
-enum { MAX_TARGETS = 16, SKIPPED = 77 /* ctest's SKIP_RETURN_CODE */ };
+enum { MAX_TARGETS = 16 };
 
 static struct {
     oracle_set set;
@@ -29,13 +30,13 @@ static void open_target(const rep_device_info *info, int threads) {
     suite.target_count++;
 }
 
-/* Every CPU device with one thread, the default one with two as well. */
+/* Every device that devices.h says with one thread, the default one with two as well. */
 static int open_targets(void **state) {
     (void)state;
     rep_device_info info[MAX_TARGETS];
     const size_t count = rep_device_list(info, MAX_TARGETS);
     for (size_t i = 0; i < count && i < MAX_TARGETS; i++) {
-        if (!info[i].is_usable || strncmp(info[i].name, "cpu:", 4) != 0) { continue; }
+        if (!test_device_is_wanted(&info[i])) { continue; }
         open_target(&info[i], 1);
         if (info[i].is_default) { open_target(&info[i], 2); }
     }
@@ -85,6 +86,8 @@ static bool is_in(const char *name, const char *const *list) {
 }
 
 int oracle_main(const char *title, const oracle_share *share, oracle_finder find) {
+    int result = 0;
+    if (!test_devices_start(&result)) { return result; }
     oracle_set_open(&suite.set);
     suite.find = find;
     struct CMUnitTest *tests = calloc(suite.set.count + 1, sizeof *tests);
@@ -106,7 +109,7 @@ int oracle_main(const char *title, const oracle_share *share, oracle_finder find
         title, count - later, suite.set.count, suite.set.folder, later);
     /* A set without the group would pass by doing nothing: the one carried along must have it, for
      * a set from outside the test counts as skipped. */
-    int result = getenv("REPOPT_ORACLE_DIR") ? SKIPPED : 1;
+    result = getenv("REPOPT_ORACLE_DIR") ? TEST_SKIPPED : 1;
     if (count) {
         result = _cmocka_run_group_tests(title, tests, count, open_targets, close_targets);
     }

@@ -10,7 +10,7 @@
 #include "graph/graph.h"
 #include "oracle_update.h"
 
-enum { PARAM_ALIGN = 16 };
+enum { PARAM_ALIGN = 64 /* floats: no device wants more than 256 bytes */ };
 
 void oracle_update_spec_read(oracle_update_spec *out, const oracle_case *c, const char *optimizer) {
     memset(out, 0, sizeof *out);

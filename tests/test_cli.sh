@@ -3,67 +3,7 @@
 # names the thing and the place, the right exit code, and no partial file. Usage: test_cli.sh PROGRAM
 set -uo pipefail
 
-repopt=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-checks=0 failures=0
-
-complain() {
-    failures=$((failures + 1))
-    echo "FAIL: $1"
-    sed 's/^/    /' "$work/stdout" "$work/stderr" | tail -n 12
-}
-
-# good PATTERN WORD...: succeeds, and standard output matches the pattern.
-good() {
-    local pattern=$1
-    shift
-    checks=$((checks + 1))
-    if ! "$repopt" "$@" >"$work/stdout" 2>"$work/stderr"; then
-        complain "repopt $*: exit code not 0"
-    elif ! grep -Eq -- "$pattern" "$work/stdout"; then
-        complain "repopt $*: no '$pattern' in its output"
-    fi
-}
-
-# bad CODE PATTERN WORD...: that exit code; the complaint is the one line that begins with "repopt: ",
-# it matches the pattern; nothing is left half written.
-bad() {
-    local code=$1 pattern=$2 got
-    shift 2
-    checks=$((checks + 1))
-    "$repopt" "$@" >"$work/stdout" 2>"$work/stderr"
-    got=$?
-    if [ "$got" != "$code" ]; then
-        complain "repopt $*: exit code $got, wanted $code"
-    elif [ "$(grep -c '^repopt: ' "$work/stderr")" != 1 ]; then
-        complain "repopt $*: wanted one line of complaint"
-    elif ! grep -Eq -- "^repopt: .*($pattern)" "$work/stderr"; then
-        complain "repopt $*: no '$pattern' in its complaint"
-    elif [ "$(tail -n 1 "$work/stderr" | cut -c1-8)" != 'repopt: ' ]; then
-        complain "repopt $*: something follows the complaint"
-    fi
-    no_partial_files "$*"
-}
-
-no_partial_files() {
-    local left
-    left=$(find "$work" -name '*.part' -o -name '*.tmp*' -o -name '*~')
-    [ -z "$left" ] || complain "repopt $1: left behind $left"
-}
-
-# A folder that a refused run must not have begun to fill.
-untouched() {
-    checks=$((checks + 1))
-    [ -z "$(find "$1" -type f 2>/dev/null)" ] || complain "$1: a refused run wrote $(find "$1" -type f)"
-}
-
-# A net and a data set so small that a run takes a moment.
-small=(DATASETS.DRAWN_COUNT_TRAIN 64 DATASETS.DRAWN_COUNT_TEST 32 SOLVER.IMS_PER_BATCH 16
-       TEST.IMS_PER_BATCH 16 MODEL.VGG.NUM_BLOCKS '(1,2,1,1)' MODEL.VGG.WIDTHS '(8,8,16,16)'
-       SOLVER.MAX_ITER 4 SOLVER.WARMUP_ITERS 0 SOLVER.BASE_LR 0.05 INPUT.TO_BGR255 false
-       INPUT.PIXEL_MEAN '(0.5,0.5,0.5)' INPUT.PIXEL_STD '(0.25,0.25,0.25)')
+source "$(dirname "$0")/cli_checks.sh"
 train=(train --quiet --threads 2 "${small[@]}")
 
 # ---- every command on good input ----------------------------------------------------------------
@@ -73,12 +13,14 @@ for command in quickstart train test scales verify show config devices bench; do
     good "^usage: repopt $command" "$command" --help
     good "^usage: repopt $command" help "$command"
 done
-good 'cpu:.* - auto$' devices
+good '^(cpu|vulkan):.* - auto$' devices
+good '^auto takes (cpu|vulkan):' devices
+good '"name":.*"cpu:float64"' devices --json
 good 'SOLVER.BASE_LR|BASE_LR: *0.05' config "${small[@]}"
 good '# ' config --defaults
 good '^cls-small-target ' bench --list
 good '"name":"optim-sgd".*"device":"cpu:.*"threads":1,"dtype":"float32".*"opt_ms":[0-9.]+.*"peak_mib":' \
-    bench --workload optim-sgd --threads 1 --steps 1 --warmup 0 --min-ms 0
+    bench --workload optim-sgd --device cpu --threads 1 --steps 1 --warmup 0 --min-ms 0
 "$repopt" config "${small[@]}" >all.yaml
 good 'MAX_ITER: *4' config --config-file all.yaml
 
@@ -87,6 +29,19 @@ search=out/search/model_final.safetensors
 good 'target: 4 iterations' "${train[@]}" TRAINING_MODE RepVgg SCALE "$search" OUTPUT_DIR out/target
 target=out/target/model_final.safetensors
 good '"mode": "normal".*"top1": [0-9.]+' "${train[@]}" --json OUTPUT_DIR out/normal
+
+# A look at the run does not change it: the same tensors, byte for byte (the header tells OUTPUT_DIR).
+good 'normal: 4 iterations' "${train[@]}" --device cpu OUTPUT_DIR out/plain
+good '^conv2d_grad_w .*%' "${train[@]}" --device cpu --profile trace.json OUTPUT_DIR out/profiled
+grep -q '"cat":"conv2d".*"dur":' trace.json || complain 'trace.json: no timed convolution'
+good 'normal: 4 iterations' "${train[@]}" --device cpu --reference-steps 2 OUTPUT_DIR out/referred
+same_tensors out/plain out/profiled
+same_tensors out/plain out/referred
+checks=$((checks + 1))
+"$repopt" train "${small[@]}" --device cpu --reference-steps 2 OUTPUT_DIR out/told >stdout 2>stderr
+[ "$(grep -c 'float64 reference .*relative difference [0-9.]*e-0[5-9]' stderr)" = 2 ] ||
+    complain 'reference: wanted two lines with a small difference'
+
 good '"top1": [0-9.]+.*"count": 32' test --json "${small[@]}" TRAINING_MODE target MODEL.WEIGHT "$target"
 good '^stage1.0 +(pair|triple) ' scales "$search"
 good '"block":"stage2.0"' scales --json "$target"
@@ -95,6 +50,7 @@ good '^stage3.0 ' show "${small[@]}"
 good ' update +sgd_step ' show --stage=graph "${small[@]}"
 good '^state [0-9.]+ MiB, work [0-9.]+ MiB' show --stage=plan "${small[@]}"
 good ' nodes, [0-9.]+ ms; state ' show --stage program "${small[@]}"
+good '^0 +forward +conv2d .* 2x1x1 ' show --stage program --device cpu --threads 2 "${small[@]}"
 good ' decay ' "${train[@]}" --explain-params OUTPUT_DIR out/explained
 untouched out/explained
 good 'rows passed: PASS' verify --steps 10 --threads 2
@@ -119,6 +75,9 @@ bad 2 'unknown command "trian"; did you mean "repopt train"' trian
 bad 2 '"--no-such-option"' train --no-such-option
 bad 2 '"--no-such-option"' devices --no-such-option
 bad 2 '"x" is not a whole number' train --threads x
+bad 2 '"x" is not a whole number' train --reference-steps x
+bad 3 'no-folder/trace' "${train[@]}" --profile no-folder/trace OUTPUT_DIR out/refused
+REPOPT_FAULT=explode bad 2 'REPOPT_FAULT: "explode"' devices
 bad 2 '"cls-small-tarjet" does not exist, did you mean "cls-small-target"' bench --workload cls-small-tarjet
 bad 2 'float16' bench --dtype float16
 bad 2 '"modle"' show --stage=modle
@@ -228,7 +187,8 @@ checks=$((checks + 1))
 [ -z "$(find out/full out/begun -name '*.safetensors')" ] || complain 'a failed run left a checkpoint behind'
 
 # ---- device: 4; numbers: 5 ----------------------------------------------------------------------
-bad 4 'quantum' "${train[@]}" --device quantum
+bad 4 'quantum.*cpu:float64' "${train[@]}" --device quantum
+bad 4 'fallback: .*quantum' "${train[@]}" --fallback quantum
 bad 4 'quantum' verify --device quantum
 bad 4 'quantum' bench --device quantum --workload peak-fma
 bad 5 'iteration' "${train[@]}" SOLVER.BASE_LR 1e30 OUTPUT_DIR out/nan

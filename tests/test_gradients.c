@@ -6,9 +6,11 @@
  */
 #include "check.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "op_case.h"
+#include "check/check.h"
 #include "repopt/device.h"
 
 enum { SAMPLES = 24, MAX_ELEMENTS = 20000, MAX_LEAVES = 12 };
@@ -36,25 +38,25 @@ static rep_id add_leaf(sum *s, rep_shape shape, bool is_watched) {
     return id;
 }
 
-static double *draw(const op_input *kind, uint64_t stream, size_t count) {
+static double *draw(const rep_case_input *kind, uint64_t stream, size_t count) {
     float *values = calloc(count, sizeof *values);
     double *wide = calloc(count, sizeof *wide);
     assert_non_null(values);
     assert_non_null(wide);
-    op_draw(kind, stream, count, values);
+    rep_case_draw(kind, stream, count, values);
     for (size_t i = 0; i < count; i++) { wide[i] = (double)values[i]; }
     free(values);
     return wide;
 }
 
-static void write_leaf(const sum *s, rep_id id, const op_input *kind, uint64_t stream) {
+static void write_leaf(const sum *s, rep_id id, const rep_case_input *kind, uint64_t stream) {
     const size_t count = rep_shape_count(rep_graph_shape(s->graph, id));
     double *values = draw(kind, stream, count);
     CHECK_OK(rep_program_write_f64(s->program, id, values, count));
     free(values);
 }
 
-static const op_input normal = {KIND_NORMAL, {0, 0, 0, 0}, 0};
+static const rep_case_input normal = {REP_INPUT_NORMAL, {0, 0, 0, 0}, 0};
 
 /* Appends the backward pass from s->y and makes the program. */
 static void finish(sum *s) {
@@ -151,23 +153,23 @@ static uint32_t watched_inputs(rep_op op) {
 
 /* A fused activation is for inference; batchnorm's own rows have constant statistics when they are
  * not training, and the training case needs the statistics node: that is a chain below. */
-static bool is_differentiable(const op_case *row) {
+static bool is_differentiable(const rep_case *row) {
     if (!rep_op_info_get(row->op)->grad) { return false; }
     if (row->op == REP_OP_CONV2D) { return ((const rep_conv2d_params *)row->params)->act == 0; }
     if (row->op == REP_OP_BATCHNORM) { return !((const rep_norm_params *)row->params)->training; }
-    return rep_shape_count(op_input_shape(&row->in[0])) <= MAX_ELEMENTS;
+    return rep_shape_count(rep_case_input_shape(&row->in[0])) <= MAX_ELEMENTS;
 }
 
 static void test_row(void **state) {
-    const op_case *row = *state;
-    const uint64_t stream = (uint64_t)(row - op_cases) * 16 + 5000;
-    const uint32_t count = op_case_inputs(row);
+    const rep_case *row = *state;
+    const uint64_t stream = (uint64_t)(row - rep_cases) * 16 + 5000;
+    const uint32_t count = rep_case_inputs(row);
     sum s = {0};
     rep_id in[REP_MAX_INPUTS] = {0}, integers[REP_MAX_INPUTS] = {0};
     CHECK_OK(rep_graph_create(&s.graph));
     for (uint32_t i = 0; i < count; i++) {
-        const rep_shape shape = op_input_shape(&row->in[i]);
-        if (op_input_is_integer(&row->in[i])) {
+        const rep_shape shape = rep_case_input_shape(&row->in[i]);
+        if (rep_case_input_is_integer(&row->in[i])) {
             in[i] = integers[i] = rep_graph_tensor(s.graph, "labels", REP_I32, shape, REP_STATE);
         } else {
             in[i] = add_leaf(&s, shape, watched_inputs(row->op) >> i & 1u);
@@ -183,7 +185,7 @@ static void test_row(void **state) {
         const size_t labels = rep_shape_count(row->in[i].shape);
         int32_t *values = calloc(labels, sizeof *values);
         assert_non_null(values);
-        op_draw_integers(&row->in[i], stream + i, labels, values);
+        rep_case_draw_integers(&row->in[i], stream + i, labels, values);
         CHECK_OK(rep_program_write(s.program, in[i], values, labels));
         free(values);
     }
@@ -196,8 +198,8 @@ static void test_every_rule_has_rows(void **state) {
     for (int op = REP_OP_NONE + 1; op < REP_OP_COUNT; op++) {
         if (!rep_op_info_get((rep_op)op)->grad) { continue; }
         int rows = 0;
-        for (int i = 0; i < OP_CASE_COUNT; i++) {
-            rows += (int)op_cases[i].op == op && is_differentiable(&op_cases[i]);
+        for (size_t i = 0; i < rep_case_count; i++) {
+            rows += (int)rep_cases[i].op == op && is_differentiable(&rep_cases[i]);
         }
         if (rows == 0) {
             fail_msg("%s has a gradient and no row that checks it",
@@ -287,18 +289,19 @@ static void test_chain(void **state) {
 }
 
 int main(void) {
-    static struct CMUnitTest tests[OP_CASE_COUNT + CHAIN_COUNT + 1];
-    static char names[OP_CASE_COUNT][48];
+    struct CMUnitTest *tests = calloc(rep_case_count + CHAIN_COUNT + 1, sizeof *tests);
+    char(*names)[48] = calloc(rep_case_count, sizeof *names);
+    if (!tests || !names) { return 1; }
     if (rep_device_open(&device, "cpu:float64", 1) != REP_OK) {
         fprintf(stderr, "%s\n", rep_last_error());
         return 1;
     }
     size_t count = 0;
-    for (int i = 0; i < OP_CASE_COUNT; i++) {
-        const op_case *row = &op_cases[i];
+    for (size_t i = 0; i < rep_case_count; i++) {
+        const rep_case *row = &rep_cases[i];
         if (!is_differentiable(row)) { continue; }
         snprintf(names[i], sizeof names[i], "%s %d", rep_op_info_get(row->op)->name,
-                 op_case_number(row));
+                 rep_case_number(row));
         tests[count++] =
             (struct CMUnitTest){names[i], test_row, NULL, NULL, (void *)(uintptr_t)row};
     }
@@ -308,5 +311,7 @@ int main(void) {
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_every_rule_has_rows);
     const int failed = _cmocka_run_group_tests("gradients", tests, count, NULL, NULL);
     rep_device_close(device);
+    free(tests);
+    free(names);
     return failed;
 }

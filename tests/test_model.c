@@ -168,7 +168,7 @@ static struct run start(const rep_vgg_spec *spec, rep_mode mode, uint64_t seed) 
     return run;
 }
 
-static void stop(struct run *run) {
+static void finish(struct run *run) {
     rep_program_destroy(run->program);
     rep_device_close(run->device);
     release(&run->net);
@@ -227,11 +227,11 @@ static void test_initial_values(void **state) {
     expect_all(&run, "stage1.1.scale_conv.weight", sqrtf(2.0f));
     expect_all(&run, "stage1.2.scale_1x1.weight", 1.0f);
     expect_all(&run, "stage1.1.scale_identity.weight", 1.0f);
-    stop(&run);
+    finish(&run);
     spec.scale_init_stage = false;
     run = start(&spec, REP_MODE_HYPER_SEARCH, 3);
     expect_all(&run, "stage1.1.scale_conv.weight", 1.0f);
-    stop(&run);
+    finish(&run);
 }
 
 /* Modes that share a name start equal; another seed or another name does not. */
@@ -259,9 +259,9 @@ static void test_shared_names(void **state) {
     assert_memory_not_equal(a, b, count * sizeof *a);
     free(a);
     free(b);
-    stop(&search);
-    stop(&target);
-    stop(&other);
+    finish(&search);
+    finish(&target);
+    finish(&other);
 }
 
 /* ---- settings
@@ -282,6 +282,7 @@ static rep_values default_values(void) {
     v.model_vgg_act = "relu6";
     v.model_vgg_scale_init = "stage";
     v.conv_algo = "direct";
+    v.dtype = "float32";
     v.model_bn_eps = 1e-5;
     v.model_bn_momentum = 0.1;
     v.solver_optimizer = "sgd";

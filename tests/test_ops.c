@@ -6,12 +6,19 @@
  * and, for ops that may, in place.
  *
  *     test_ops [--list] [--perf] [--op=NAME] [--case=N] [--device=cpu:avx2]
+ *
+ * Without --device, the devices that devices.h says.
  */
+#include "check.h"
+
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "op_rig.h"
+#include "check/check.h"
+#include "devices.h"
 
-enum { MAX_DEVICES = 16, THREADS = 3 };
+enum { MAX_DEVICES = TEST_MAX_DEVICES, THREADS = 3 };
 
 /* The same device with one thread and with several. */
 typedef struct bench {
@@ -22,37 +29,35 @@ static bench devices[MAX_DEVICES];
 static size_t device_count;
 static bench reference;
 
+/* The outputs, guards checked. Free it. */
+static double *read_outputs(const rep_rig *r, size_t *total) {
+    double *all = NULL;
+    CHECK_OK(rep_rig_check_guards(r));
+    CHECK_OK(rep_rig_read(r, &all, total));
+    return all;
+}
+
 /* One run of a row on a device. */
-static double *run_row(const op_case *row, rep_device *device, bool is_in_place, size_t *total) {
-    rig r;
-    rig_open(&r, row, device, is_in_place);
-    rig_write(&r);
+static double *run_row(const rep_case *row, rep_device *device, bool is_in_place, size_t *total) {
+    rep_rig r;
+    CHECK_OK(rep_rig_open(&r, row, device, is_in_place));
+    CHECK_OK(rep_rig_write(&r));
     CHECK_OK(rep_program_run(r.program, REP_FORWARD, REP_UPDATE));
-    double *first = rig_read(&r, total);
-    rig_write(&r);
+    double *first = read_outputs(&r, total);
+    CHECK_OK(rep_rig_write(&r));
     CHECK_OK(rep_program_run(r.program, REP_FORWARD, REP_UPDATE));
-    double *second = rig_read(&r, total);
+    double *second = read_outputs(&r, total);
     if (memcmp(first, second, *total * sizeof *first) != 0) { fail_msg("a second run differs"); }
     free(second);
-    rig_close(&r);
+    rep_rig_close(&r);
     return first;
 }
 
-/* sum (a - b)^2 / sum b^2, and 0 where both are 0. */
-static double error_of(const double *a, const double *b, size_t count) {
-    double apart = 0, size = 0;
-    for (size_t i = 0; i < count; i++) {
-        apart += (a[i] - b[i]) * (a[i] - b[i]);
-        size += b[i] * b[i];
-    }
-    return apart > 0 ? apart / size : 0;
-}
-
-static void check_row(const op_case *row, const bench *on, const double *truth, size_t count) {
+static void check_row(const rep_case *row, const bench *on, const double *truth, size_t count) {
     size_t total = 0;
     double *got = run_row(row, on->one, false, &total);
     assert_int_equal(total, count);
-    const double error = error_of(got, truth, count);
+    const double error = rep_error_of(got, truth, count);
     if (!(error <= row->bound)) {
         fail_msg("%s: normalised squared error %.3g, bound %.3g", on->info.name, error, row->bound);
     }
@@ -72,7 +77,7 @@ static void check_row(const op_case *row, const bench *on, const double *truth, 
 }
 
 static void test_row(void **state) {
-    const op_case *row = *state;
+    const rep_case *row = *state;
     size_t count = 0;
     double *truth = run_row(row, reference.one, false, &count);
     for (size_t i = 0; i < count; i++) {
@@ -87,7 +92,7 @@ static void test_every_op_has_rows(void **state) {
     (void)state;
     for (int op = REP_OP_NONE + 1; op < REP_OP_COUNT; op++) {
         int rows = 0;
-        for (int i = 0; i < OP_CASE_COUNT; i++) { rows += (int)op_cases[i].op == op; }
+        for (size_t i = 0; i < rep_case_count; i++) { rows += (int)rep_cases[i].op == op; }
         if (rows < 5) {
             fail_msg("%s has %d rows in op_cases.def, wanted 5 at least",
                      rep_op_info_get((rep_op)op)->name, rows);
@@ -98,33 +103,33 @@ static void test_every_op_has_rows(void **state) {
 /* Padding between parameters belongs to nobody, and a held step changes nothing at all. */
 static void test_updates_leave_the_rest_alone(void **state) {
     (void)state;
-    for (int i = 0; i < OP_CASE_COUNT; i++) {
-        const op_case *row = &op_cases[i];
+    for (size_t i = 0; i < rep_case_count; i++) {
+        const rep_case *row = &rep_cases[i];
         if (row->op != REP_OP_SGD_STEP && row->op != REP_OP_ADAMW_STEP) { continue; }
-        const op_layout_size size = op_layout_measure(row->in[1].bound);
+        const rep_layout_size size = rep_layout_measure(row->in[1].bound);
         bool *is_owned = calloc(size.params, sizeof *is_owned);
-        rep_segment table[OP_PARTS];
-        op_layout_table(row->in[1].bound, table);
-        for (uint32_t s = 0; s < size.segments && !(row->in[3].bound & STEP_HOLDS); s++) {
+        rep_segment table[REP_LAYOUT_PARTS];
+        rep_layout_table(row->in[1].bound, table);
+        for (uint32_t s = 0; s < size.segments && !(row->in[3].bound & REP_CASE_HOLDS); s++) {
             memset(is_owned + table[s].offset, 1, table[s].count);
         }
         for (size_t d = 0; d < device_count; d++) {
-            rig r;
-            rig_open(&r, row, devices[d].several, false);
-            rig_write(&r);
+            rep_rig r;
+            CHECK_OK(rep_rig_open(&r, row, devices[d].several, false));
+            CHECK_OK(rep_rig_write(&r));
             size_t total = 0;
-            double *before = rig_read(&r, &total);
+            double *before = read_outputs(&r, &total);
             CHECK_OK(rep_program_run(r.program, REP_FORWARD, REP_UPDATE));
-            double *after = rig_read(&r, &total);
+            double *after = read_outputs(&r, &total);
             for (size_t k = 0; k < total; k++) {
                 if (before[k] != after[k] && !is_owned[k % size.params]) {
                     fail_msg("%s %d: element %zu is nobody's and changed",
-                             rep_op_info_get(row->op)->name, op_case_number(row), k);
+                             rep_op_info_get(row->op)->name, rep_case_number(row), k);
                 }
             }
             free(before);
             free(after);
-            rig_close(&r);
+            rep_rig_close(&r);
         }
         free(is_owned);
     }
@@ -173,10 +178,10 @@ static void test_faults_show(void **state) {
 }
 
 /* Milliseconds of the fastest of 20 runs. */
-static void time_row(const op_case *row, const bench *on) {
-    rig r;
-    rig_open(&r, row, on->several, false);
-    rig_write(&r);
+static void time_row(const rep_case *row, const bench *on) {
+    rep_rig r;
+    CHECK_OK(rep_rig_open(&r, row, on->several, false));
+    CHECK_OK(rep_rig_write(&r));
     double best = INFINITY;
     for (int i = 0; i < 20; i++) {
         const double begin_s = rep_clock_s();
@@ -184,9 +189,9 @@ static void time_row(const op_case *row, const bench *on) {
         const double ms = (rep_clock_s() - begin_s) * 1e3;
         best = ms < best ? ms : best;
     }
-    printf("%-18s %2d  %-14s %9.4f ms\n", rep_op_info_get(row->op)->name, op_case_number(row),
+    printf("%-18s %2d  %-14s %9.4f ms\n", rep_op_info_get(row->op)->name, rep_case_number(row),
            on->info.name, best);
-    rig_close(&r);
+    rep_rig_close(&r);
 }
 
 typedef struct options {
@@ -216,9 +221,9 @@ static bool parse(options *out, int argc, char **argv) {
     return true;
 }
 
-static bool is_chosen(const options *of, const op_case *row) {
+static bool is_chosen(const options *of, const rep_case *row) {
     return (!of->op || !strcmp(of->op, rep_op_info_get(row->op)->name)) &&
-           (!of->number || of->number == op_case_number(row));
+           (!of->number || of->number == rep_case_number(row));
 }
 
 static bool open_bench(bench *out, const rep_device_info *info, int threads) {
@@ -235,7 +240,9 @@ static bool open_devices(const options *of) {
         if (info[i].real_bytes == sizeof(double) && !open_bench(&reference, &info[i], 1)) {
             return false;
         }
-        if (!info[i].is_usable || (of->device && strcmp(of->device, info[i].name))) { continue; }
+        const bool is_wanted =
+            of->device ? !strcmp(of->device, info[i].name) : test_device_is_wanted(&info[i]);
+        if (!info[i].is_usable || !is_wanted) { continue; }
         if (!open_bench(&devices[device_count++], &info[i], of->is_perf ? 2 : THREADS)) {
             return false;
         }
@@ -253,20 +260,22 @@ static void close_devices(void) {
 }
 
 int main(int argc, char **argv) {
-    static struct CMUnitTest tests[OP_CASE_COUNT + 3];
-    static char names[OP_CASE_COUNT][48];
+    int result = 0;
+    if (!test_devices_start(&result)) { return result; }
+    struct CMUnitTest *tests = calloc(rep_case_count + 3, sizeof *tests);
+    char(*names)[48] = calloc(rep_case_count, sizeof *names);
     options chosen = {0};
     if (!parse(&chosen, argc, argv)) { return 2; }
-    if (!open_devices(&chosen)) {
+    if (!tests || !names || !open_devices(&chosen)) {
         fprintf(stderr, "no device to test: %s\n", rep_last_error());
         return 1;
     }
     size_t count = 0;
-    for (int i = 0; i < OP_CASE_COUNT; i++) {
-        const op_case *row = &op_cases[i];
+    for (size_t i = 0; i < rep_case_count; i++) {
+        const rep_case *row = &rep_cases[i];
         if (!is_chosen(&chosen, row)) { continue; }
         snprintf(names[i], sizeof names[i], "%s %d", rep_op_info_get(row->op)->name,
-                 op_case_number(row));
+                 rep_case_number(row));
         if (chosen.is_list) { puts(names[i]); }
         for (size_t d = 0; chosen.is_perf && d < device_count; d++) { time_row(row, &devices[d]); }
         tests[count++] =
@@ -282,5 +291,7 @@ int main(int argc, char **argv) {
         failed = _cmocka_run_group_tests("ops", tests, count, NULL, NULL);
     }
     close_devices();
+    free(tests);
+    free(names);
     return failed;
 }

@@ -56,7 +56,7 @@ static struct run start(rep_mode mode, const rep_optimizer_spec *spec) {
     return run;
 }
 
-static void stop(struct run *run) {
+static void finish(struct run *run) {
     rep_program_destroy(run->program);
     rep_device_close(run->device);
     rep_optimizer_destroy(run->optimizer);
@@ -154,7 +154,7 @@ static void test_groups(void **state) {
             end = member->offset + rep_shape_count(member->shape);
         }
         assert_true(end <= o->param_size && o->param_size <= o->average_size);
-        stop(&run);
+        finish(&run);
     }
 }
 
@@ -171,7 +171,7 @@ static void test_explain(void **state) {
         strstr(text, "stage1.0.scale_identity.weight           8                    identity"));
     assert_null(strstr(text, "scale_conv")); /* constant in this mode */
     free(text);
-    stop(&run);
+    finish(&run);
     /* Under RepOptimizer the masks are named. */
     struct run target = {0};
     const float ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
@@ -188,13 +188,13 @@ static void test_explain(void **state) {
     assert_true(rep_graph_find(target.graph, "scales.stage0.scale_conv.weight") != 0);
     assert_false(rep_graph_find(target.graph, "scales.stage0.scale_identity.weight"));
     free(text);
-    stop(&target);
+    finish(&target);
     target = (struct run){0};
     list[0] = &rows[1];
     build_graph(&target, REP_MODE_TARGET);
     CHECK_FAILS(rep_optimizer_append(&target.optimizer, target.graph, target.model, &spec, list),
                 REP_ERR_DATA, "stage0");
-    stop(&target);
+    finish(&target);
 }
 
 static void test_refused_settings(void **state) {
@@ -216,7 +216,7 @@ static void test_refused_settings(void **state) {
         build_graph(&run, REP_MODE_NORMAL);
         CHECK_FAILS(rep_optimizer_append(&run.optimizer, run.graph, run.model, &spec, NULL),
                     REP_ERR_CONFIG, parts[i]);
-        stop(&run);
+        finish(&run);
     }
     struct run run = {0}; /* without a backward walk there is nothing to update */
     const rep_vgg_spec vgg = small_spec();
@@ -225,7 +225,7 @@ static void test_refused_settings(void **state) {
     CHECK_OK(rep_model_build(&run.model, run.graph, &vgg, REP_MODE_NORMAL, true, 2, 6, 6, 0.0f));
     CHECK_FAILS(rep_optimizer_append(&run.optimizer, run.graph, run.model, &spec, NULL),
                 REP_ERR_ARGUMENT, "rep_graph_backward");
-    stop(&run);
+    finish(&run);
 }
 
 /* ---- steps
@@ -269,7 +269,7 @@ static void test_sgd_steps(void **state) {
         free(after);
     }
     free(buf);
-    stop(&run);
+    finish(&run);
 }
 
 /* The norm is there before the update runs, so that a bad step can be refused. */
@@ -296,7 +296,7 @@ static void test_norm(void **state) {
     assert_memory_equal(before, after, o->param_size * sizeof *before);
     free(before);
     free(after);
-    stop(&run);
+    finish(&run);
 }
 
 /* Two batches accumulated at half weight move the net like one step on the mean of their gradients.
@@ -344,8 +344,8 @@ static void test_accumulation(void **state) {
     free(w);
     free(between);
     free(after);
-    stop(&run);
-    stop(&plain);
+    finish(&run);
+    finish(&plain);
 }
 
 /* The average covers parameters and running statistics, and leaves constants alone. */
@@ -395,7 +395,7 @@ static void test_average(void **state) {
     rep_program_destroy(program);
     rep_model_destroy(eval.model);
     rep_graph_destroy(eval.graph);
-    stop(&run);
+    finish(&run);
 }
 
 /* AdamW's first step is lr * sign(g) nearly, whatever the gradient's size; decay comes first. */
@@ -429,7 +429,7 @@ static void test_adamw_step(void **state) {
     assert_true(rep_graph_find(run.graph, "optimizer.exp_avg_sq.linear.bias") != 0);
     free(w);
     free(after);
-    stop(&run);
+    finish(&run);
 }
 
 /* One gradient tensor that serves two parameters is copied; a parameter off the loss's path is left
@@ -467,7 +467,7 @@ static void test_shared_gradient(void **state) {
         }
         free(values);
     }
-    stop(&run);
+    finish(&run);
 }
 
 int main(void) {

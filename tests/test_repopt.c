@@ -57,7 +57,7 @@ static struct run start(rep_mode mode, const rep_optimizer_spec *spec,
     return run;
 }
 
-static void stop(struct run *run) {
+static void finish(struct run *run) {
     rep_program_destroy(run->program);
     rep_optimizer_destroy(run->optimizer);
     rep_model_destroy(run->model);
@@ -131,8 +131,8 @@ static void check_reinit(bool use_identity_scales) {
         free(wk);
         free(w1);
     }
-    stop(&target);
-    stop(&csla);
+    finish(&target);
+    finish(&csla);
 }
 
 static void test_reinit(void **state) {
@@ -167,7 +167,7 @@ static void test_reinit_refused(void **state) {
     scales.list[0] = &scales.rows[2];
     CHECK_FAILS(rep_model_reinit(run.model, run.graph, run.program, scales.list, true, true, 5),
                 REP_ERR_DATA, "stage0");
-    stop(&run);
+    finish(&run);
 }
 
 static void test_set_scales(void **state) {
@@ -192,8 +192,8 @@ static void test_set_scales(void **state) {
                 "no scaled branches");
     CHECK_FAILS(rep_scales_read(&read, target.model, target.program), REP_ERR_ARGUMENT,
                 "no scales");
-    stop(&csla);
-    stop(&target);
+    finish(&csla);
+    finish(&target);
 }
 
 /* ---- masks
@@ -271,7 +271,7 @@ static void test_update_uses_mask(void **state) {
         free(after);
         free(gradient);
         free(mask);
-        stop(&run);
+        finish(&run);
     }
 }
 
@@ -362,7 +362,7 @@ static void test_load_by_name(void **state) {
         rep_scales_destroy(loaded);
         remove(path);
     }
-    stop(&run);
+    finish(&run);
 }
 
 /* Other names in natural order: 9 before 10. */
@@ -384,7 +384,7 @@ static void test_match_by_order(void **state) {
     for (int b = 0; b < BLOCKS; b++) { assert_string_equal(rows[b]->name, names[b]); }
     rep_scales_destroy(loaded);
     remove(path);
-    stop(&run);
+    finish(&run);
 }
 
 static void test_other_model(void **state) {
@@ -405,7 +405,7 @@ static void test_other_model(void **state) {
         rep_scales_destroy(loaded);
         remove(path);
     }
-    stop(&run);
+    finish(&run);
 }
 
 static void test_bad_files(void **state) {
@@ -485,7 +485,7 @@ static void test_moved(void **state) {
     CHECK_OK(rep_scales_match(scales, run.model, rows));
     assert_true(rep_scales_moved(run.model, rows) == 0.25);
     rep_scales_destroy(scales);
-    stop(&run);
+    finish(&run);
 }
 
 int main(void) {

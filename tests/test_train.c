@@ -2,6 +2,7 @@
  * faults.
  *
  * "Same" means bit for bit everywhere but in the accumulation test, whose bound is derived there.
+ * The device is the one that devices.h says.
  */
 #include <math.h>
 #include <signal.h>
@@ -447,5 +448,7 @@ int main(void) {
         cmocka_unit_test(test_gradient_overflow),
         cmocka_unit_test(test_divergence_keeps_the_checkpoint),
     };
+    int result = 0;
+    if (!test_devices_start(&result)) { return result; }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,10 @@
 /* test_verify.c - the equality itself: 50 steps of every kind of block, k = 1, 3, 5 and optimizer
- * on every device of this machine, with controls that must fail. */
+ * on every device that devices.h says, with controls that must fail. */
 #include "check.h"
 
 #include <stdio.h>
+
+#include "devices.h"
 
 #include "repopt/train.h"
 
@@ -30,10 +32,10 @@ static void count(void *context, const rep_verify_row *row) {
 
 static void test_every_device(void **state) {
     (void)state;
-    rep_device_info info[16];
-    const size_t devices = rep_device_list(info, 16);
-    for (size_t i = 0; i < devices && i < 16; i++) {
-        if (!info[i].is_usable || strcmp(info[i].name, "cpu:float64") == 0) { continue; }
+    rep_device_info info[TEST_MAX_DEVICES];
+    const size_t devices = rep_device_list(info, TEST_MAX_DEVICES);
+    for (size_t i = 0; i < devices && i < TEST_MAX_DEVICES; i++) {
+        if (!test_device_is_wanted(&info[i]) || !strcmp(info[i].name, "cpu:float64")) { continue; }
         struct tally tally = {0};
         bool passed = false;
         CHECK_OK(rep_verify(&passed, info[i].name, 1, 50, count, &tally));
@@ -77,5 +79,7 @@ int main(void) {
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_bad_arguments),
     };
+    int result = 0;
+    if (!test_devices_start(&result)) { return result; }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "devices.h"
 #include "format/format.h"
 #include "repopt/train.h"
 
@@ -58,6 +59,7 @@ static inline void train_case_init(train_case *c, const char *root, const char *
     const char *const words[] = {"OUTPUT_DIR", c->folder};
     CHECK_OK(rep_config_merge_pairs(c->config, 2, words));
     c->options = (rep_train_options){.config = c->config,
+                                     .device = test_device_first(),
                                      .threads = 1,
                                      .on_progress = train_case_progress,
                                      .context = c,

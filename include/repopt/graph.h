@@ -100,6 +100,7 @@ enum {
     REP_STEP_BIAS2,      /* AdamW: 1 - beta2^t */
     REP_STEP_EMA,        /* EMA: d = decay * (1 - exp(-n / 2000)) */
     REP_STEP_VALID,      /* rows of the batch that count */
+    REP_STEP_LOSS_SCALE, /* mixed precision: the loss's own gradient (1 otherwise) */
     REP_STEP_WORDS = 16
 };
 
@@ -175,7 +176,8 @@ rep_id rep_graph_gradient(const rep_graph *graph, rep_id tensor);
 /* Asks for the gradient of a tensor that is no parameter; call before rep_graph_backward. */
 void rep_graph_want_gradient(rep_graph *graph, rep_id tensor);
 
-/* Keeps a work tensor's memory to itself until the step ends, so that the host can read it. */
+/* Keeps a work tensor to itself until the step ends, in host-visible memory, so that the host can
+ * read it. */
 void rep_graph_keep(rep_graph *graph, rep_id tensor);
 
 /* Looks a state or io tensor up by name; 0 when there is none. */

@@ -32,6 +32,7 @@ typedef struct rep_vgg_spec {
     bool scale_init_stage;               /* s, t start at sqrt(2/i); false: at 1 */
     float bn_eps, bn_momentum;
     uint32_t conv_algo;                  /* 0 rule, 1 direct, 2 winograd */
+    bool is_half;                        /* activations in f16; parameters, statistics, loss f32 */
 } rep_vgg_spec;
 
 /* One re-parameterisable block, in network order. Ids are 0 where the mode has no such tensor. */

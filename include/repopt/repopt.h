@@ -2,6 +2,7 @@
 #ifndef REPOPT_REPOPT_H
 #define REPOPT_REPOPT_H
 
+#include "repopt/check.h"
 #include "repopt/config.h"
 #include "repopt/data.h"
 #include "repopt/device.h"

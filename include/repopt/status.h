@@ -34,9 +34,11 @@ extern "C" {
     X(ERR_DATA, -4, 3, "a bad data set, image or checkpoint")                    \
     X(ERR_IO, -5, 3, "a file that cannot be read or written")                    \
     X(ERR_DEVICE, -6, 4, "a compute device that is missing or failed")           \
-    X(ERR_MEMORY, -7, 4, "out of memory")                                        \
+    X(ERR_MEMORY, -7, 7, "out of memory, or above a limit of the device")        \
     X(ERR_NUMERIC, -8, 5, "a value that is not finite, or a check that failed") \
-    X(ERR_INTERRUPTED, -9, 130, "stopped by a signal")
+    X(ERR_INTERRUPTED, -9, 130, "stopped by a signal")                           \
+    X(ERR_LOST, -10, 6, "a compute device that went away while it worked")       \
+    X(ERR_SHADER, -11, 8, "a shader that does not compile")
 
 typedef enum rep_status {
 #define REP_STATUS_ENUM(name, value, exit_code, text) REP_##name = (value),

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "repopt/data.h"
+#include "repopt/device.h"
 #include "repopt/model.h"
 
 #ifdef __cplusplus
@@ -25,6 +26,15 @@ typedef struct rep_progress {
     bool is_evaluation;   /* this call reports an evaluation */
 } rep_progress;
 
+/* One node of a training step, timed by itself (rep_program_profile). */
+typedef struct rep_profile_row {
+    uint32_t node, node_count; /* node_count - 1 is the last one */
+    uint64_t iteration;        /* the step before which it was timed, counted from 0 */
+    rep_node_info info;
+    rep_shape shape; /* of the node's first output */
+    double ms;
+} rep_profile_row;
+
 typedef struct rep_train_options {
     const rep_config *config;
     const char *device;   /* as rep_device_open; NULL: the configuration's DEVICE */
@@ -36,6 +46,12 @@ typedef struct rep_train_options {
     void (*on_prediction)(void *context, size_t index, int32_t label, const float *logits,
                           int32_t class_count);
     const volatile int *stop; /* becomes non-zero on SIGINT/SIGTERM: save and leave */
+    const char *fallback; /* goes on there from the last checkpoint after REP_ERR_LOST; NULL: no */
+    /* The first steps are computed on cpu:float64 beside the device, and both losses logged. */
+    uint64_t reference_steps;
+    /* May be NULL: told once per node, in order, of one early step; results do not change. */
+    void (*on_profile)(void *context, const rep_device_info *device, const rep_profile_row *row);
+    void *profile_context;
 } rep_train_options;
 
 typedef struct rep_train_result {
@@ -56,7 +72,9 @@ typedef struct rep_train_result {
  * Errors, beside those of the rooms below: REP_ERR_CONFIG for a target without SCALE, or another
  * SCALE or TRAINING_MODE than the checkpoint's; REP_ERR_DATA for a checkpoint of another model;
  * REP_ERR_NUMERIC when loss or gradient stop being finite, with layer, tensor, pictures and the
- * dumped batch named; REP_ERR_INTERRUPTED after *stop became non-zero and the state was saved. */
+ * dumped batch named; REP_ERR_INTERRUPTED after *stop became non-zero and the state was saved;
+ * REP_ERR_LOST when the device went away, REP_ERR_MEMORY when the step does not fit it: nothing is
+ * written then, and the last checkpoint is whole. */
 REP_NODISCARD rep_status rep_train(rep_train_result *out, const rep_train_options *options);
 
 typedef struct rep_eval_result {

@@ -12,7 +12,8 @@
 #include "repopt/device.h"
 
 typedef struct bench_options {
-    const char *device;
+    const char *device, *description;
+    bool is_vulkan;
     int threads;
     int warmup, steps;   /* untimed steps; timed ones, at least */
     double min_ms;       /* and at least this much timed work */
@@ -24,12 +25,21 @@ typedef struct bench_workload {
     rep_status (*run)(const struct bench_workload *workload, const bench_options *options,
                       cJSON *out);
     const void *detail; /* what `run` makes of it */
+    bool is_cpu_only;   /* says nothing about another device */
 } bench_workload;
 
-/* The tables of bench_train.c, bench_parts.c and bench_peak.c, each ended by a NULL name. */
+/* The tables of bench_train.c, bench_parts.c, bench_gemm.c and bench_peak.c, each ended by a NULL
+ * name. */
 extern const bench_workload bench_train_workloads[];
 extern const bench_workload bench_part_workloads[];
+extern const bench_workload bench_gemm_workloads[];
 extern const bench_workload bench_peak_workloads[];
+
+/* bench_run.c. Fills device, description, threads and peak of the options from options->device, any
+ * name of one; `info` keeps the strings. Returns an exit code, 0 when all is well. */
+int bench_open(bench_options *options, rep_device_info *info);
+/* Runs one workload in a process of its own and prints its line; returns its exit code. */
+int bench_run_apart(const bench_workload *workload, const bench_options *options);
 
 /* Most phases one step reports: the whole, forward, backward, update. */
 enum { BENCH_SERIES = 4, BENCH_MAX_SAMPLES = 2000 };
@@ -57,6 +67,8 @@ void bench_add_rates(cJSON *out, double gflop, double ms, double peak_gflop_s);
 /* Adds planned_mib and its parts. */
 void bench_add_plan(cJSON *out, const rep_program *program);
 
+/* The rate of a large matrix product on an opened kind of device, in GFLOP/s. */
+REP_NODISCARD rep_status bench_gemm_gflop_s(double *out, const rep_device_info *device);
 /* The machine's own multiply-add rate on `threads` pinned threads with the instruction set of
  * `device`, in GFLOP/s. */
 double bench_fma_gflop_s(const char *device, int threads);

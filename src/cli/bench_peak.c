@@ -241,7 +241,8 @@ static rep_status run_stream(const bench_workload *workload, const bench_options
 }
 
 const bench_workload bench_peak_workloads[] = {
-    {"peak-fma", "multiply-adds in registers: the arithmetic ceiling", run_fma, NULL},
-    {"peak-stream", "copy, triad and sum from memory: the bandwidth ceiling", run_stream, NULL},
-    {NULL, NULL, NULL, NULL},
+    {"peak-fma", "multiply-adds in registers: the arithmetic ceiling", run_fma, NULL, true},
+    {"peak-stream", "copy, triad and sum from memory: the bandwidth ceiling", run_stream, NULL,
+     true},
+    {NULL, NULL, NULL, NULL, false},
 };

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "repopt/config.h"
 #include "repopt/log.h"
@@ -49,8 +50,24 @@ REP_NODISCARD rep_status cli_take_int(cli_words *words, const char *name, int64_
 REP_NODISCARD rep_status cli_take_config(cli_words *words, rep_config **out);
 /* The same for a command that cannot work on the defaults alone: no word at all is an error. */
 REP_NODISCARD rep_status cli_take_given_config(cli_words *words, rep_config **out);
-/* Removes --device NAME and --threads N; both stay as they are when absent. */
+/* Removes --device NAME and --threads N; both stay as they are when absent. Then what
+ * cli_take_vulkan removes. */
 REP_NODISCARD rep_status cli_take_device(cli_words *words, const char **device, int *threads);
+/* Removes the options of driver testers and configures Vulkan: they, the cache of compiled
+ * pipelines, and the faults of REPOPT_FAULT. Call before a device is listed or opened. */
+REP_NODISCARD rep_status cli_take_vulkan(cli_words *words);
+/* Help lines of those options. */
+#define CLI_DEVICE_HELP                                                                           \
+    "  --device NAME       auto, cpu, cpu:SET, vulkan:INDEX, a UUID or a part of a GPU's name;\n"  \
+    "                      `repopt devices` lists them (default: auto, or DEVICE of the\n"         \
+    "                      configuration: a GPU where there is one)\n"                             \
+    "  --threads N         worker threads of the CPU (default: all cores); results do not\n"       \
+    "                      depend on it\n"
+#define CLI_VULKAN_HELP                                                                           \
+    "\nFor driver testers:\n"                                                                      \
+    "  --vulkan-validate      fail at the first message of the Khronos validation layer\n"         \
+    "  --vulkan-validate-gpu  the same with its GPU-assisted checks, slowly\n"                     \
+    "  --vulkan-small         use no more than what every Vulkan 1.1 device has\n"
 /* REP_ERR_ARGUMENT when a word is left over; call last where no config is taken. */
 REP_NODISCARD rep_status cli_no_more(const cli_words *words);
 
@@ -71,10 +88,34 @@ typedef struct cli_progress {
 void cli_progress_init(cli_progress *progress, const char *title);
 /* A rep_train_options.on_progress; the context is the cli_progress. */
 void cli_progress_show(void *context, const rep_progress *now);
+/* The same bar for work that is counted: `done` of `total`, and a few words. Nothing off a
+ * terminal, where the caller's own lines are enough. */
+void cli_progress_count(cli_progress *progress, uint64_t done, uint64_t total, const char *text);
+/* Takes the bar away, so that a line can be printed in its place. */
+void cli_progress_erase(cli_progress *progress);
 /* Ends the bar's line. */
 void cli_progress_clear(cli_progress *progress);
 /* A log receiver; the context is the cli_progress or NULL. */
 void cli_log_line(void *context, rep_log_level level, const char *text);
+/* ---- profile.c: `train --profile FILE` ----------------------------------------------------------
+ */
+/* Node times of one step, as rep_train_options.on_profile hands them over. */
+typedef struct cli_profile {
+    const char *path;
+    FILE *file;
+    char device[400];
+    struct cli_profile_node *nodes;
+    uint32_t count, node_count;
+    uint64_t iteration;
+} cli_profile;
+/* Opens the trace before anything is trained, so that a bad path costs nothing. */
+REP_NODISCARD rep_status cli_profile_open(cli_profile *profile, const char *path);
+/* A rep_train_options.on_profile; the context is the cli_profile. */
+void cli_profile_take(void *context, const rep_device_info *device, const rep_profile_row *row);
+/* Writes the trace and prints the table by op to `table`; removes the file when nothing came. Frees
+ * everything. */
+REP_NODISCARD rep_status cli_profile_close(cli_profile *profile, FILE *table);
+
 /* From now on SIGINT and SIGTERM set the returned flag once; a second one ends the program. */
 const volatile int *cli_stop_on_signals(void);
 

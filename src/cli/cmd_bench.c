@@ -3,9 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cli/bench.h"
 #include "cli/cli.h"
@@ -14,26 +12,26 @@ static const char help[] =
     "usage: repopt bench [--workload NAME]... [options]\n\n"
     "Times training steps, single convolutions, the update alone and the machine's own ceilings.\n"
     "Prints one JSON object per line; milliseconds are medians. Keys that a workload does not\n"
-    "have are null.\n\n"
-    "  --workload NAME  what to time, may be repeated (default: all)\n"
-    "  --list           list the workloads\n"
-    "  --device NAME    where to compute (default: auto; `repopt devices` lists them)\n"
-    "  --threads N      worker threads (default: all cores)\n"
-    "  --dtype T        float32 (the default, and all there is; cpu:float64 is a device)\n"
-    "  --warmup N       untimed steps first (default 3)\n"
-    "  --steps N        at least this many timed steps (default 10)\n"
-    "  --min-ms N       and at least this much timed work (default 1000)\n\n"
+    "have are null. On a Vulkan device the CPU's line for the same workload follows each line.\n\n"
+    "  --workload NAME     what to time, may be repeated (default: all)\n"
+    "  --list              list the workloads\n" CLI_DEVICE_HELP
+    "  --dtype T           float32 (the default, and all there is; cpu:float64 is a device)\n"
+    "  --warmup N          untimed steps first (default 3)\n"
+    "  --steps N           at least this many timed steps (default 10)\n"
+    "  --min-ms N          and at least this much timed work (default 1000)\n\n"
     "gflop      operations of direct convolutions: 2 per multiply-add, 3 passes per training step\n"
     "gflop_s    gflop per second; above the machine's peak where an algorithm saves "
     "multiplications\n"
-    "peak_share gflop_s / multiply-add peak, which is measured first with the same threads\n"
+    "peak_share gflop_s / peak_gflop_s, which is measured first: multiply-adds in registers with\n"
+    "           the same threads on the CPU, one large matrix product (peak-gemm) on a GPU\n"
     "peak_mib   largest resident size of the workload's own process above its start\n\n"
     "Examples:\n"
     "  repopt bench --workload cls-small-target --workload cls-small-hs --threads 2\n"
-    "  repopt bench --workload optim-repsgd | python3 -m json.tool\n";
+    "  repopt bench --workload optim-repsgd | python3 -m json.tool\n"
+    "  repopt bench --workload cls-small-target --device vulkan:0\n" CLI_VULKAN_HELP;
 
 static const bench_workload *const tables[] = {bench_train_workloads, bench_part_workloads,
-                                               bench_peak_workloads};
+                                               bench_gemm_workloads, bench_peak_workloads};
 enum { TABLE_COUNT = sizeof tables / sizeof *tables, MAX_WORKLOADS = 64 };
 
 /* ---- helpers of the workloads -------------------------------------------------------------------
@@ -127,102 +125,6 @@ void bench_noise(float *values, size_t count, uint32_t seed) {
     }
 }
 
-/* ---- one workload in a process of its own -------------------------------------------------------
- */
-/* "VmRSS" or "VmHWM" of this process in MiB; 0 where the system has no such file. */
-static double resident_mib(const char *field) {
-    FILE *status = fopen("/proc/self/status", "r");
-    if (!status) { return 0; }
-    char line[256];
-    long kib = 0;
-    const size_t length = strlen(field);
-    while (fgets(line, sizeof line, status)) {
-        if (strncmp(line, field, length) == 0 && line[length] == ':') {
-            kib = strtol(line + length + 1, NULL, 10);
-        }
-    }
-    fclose(status);
-    return (double)kib / 1024.0;
-}
-
-/* The keys every line has, in this order; null where the workload says nothing. */
-static void print_line(cJSON *body, const char *name, const bench_options *options) {
-    static const char *const promised[] = {"batch",      "ms",       "fwd_ms", "bwd_ms",
-                                           "opt_ms",     "images_s", "gflop",  "gflop_s",
-                                           "peak_share", "peak_mib"};
-    cJSON *line = cJSON_CreateObject();
-    cJSON_AddStringToObject(line, "name", name);
-    cJSON_AddStringToObject(line, "device", options->device);
-    cJSON_AddNumberToObject(line, "threads", options->threads);
-    cJSON_AddStringToObject(line, "dtype", "float32");
-    for (size_t i = 0; i < sizeof promised / sizeof *promised; i++) {
-        cJSON *item = cJSON_DetachItemFromObject(body, promised[i]);
-        if (item) {
-            cJSON_AddItemToObject(line, promised[i], item);
-        } else {
-            cJSON_AddNullToObject(line, promised[i]);
-        }
-    }
-    while (body->child) {
-        cJSON *item = cJSON_DetachItemViaPointer(body, body->child);
-        cJSON_AddItemToObject(line, item->string, item);
-    }
-    char *text = cJSON_PrintUnformatted(line);
-    if (text) { puts(text); }
-    fflush(stdout);
-    cJSON_free(text);
-    cJSON_Delete(line);
-}
-
-static int run_here(const bench_workload *workload, const bench_options *options) {
-    const double start_mib = resident_mib("VmRSS");
-    cJSON *body = cJSON_CreateObject();
-    const rep_status status = workload->run(workload, options, body);
-    if (status == REP_OK) {
-        bench_add(body, "peak_mib", resident_mib("VmHWM") - start_mib, 1);
-        bench_add(body, "start_mib", start_mib, 1);
-        print_line(body, workload->name, options);
-    } else {
-        rep_fail_prefix("%s: ", workload->name);
-    }
-    cJSON_Delete(body);
-    return status == REP_OK ? 0 : cli_fail();
-}
-
-static int run_apart(const bench_workload *workload, const bench_options *options) {
-    fflush(stdout);
-    const pid_t child = fork();
-    if (child < 0) { return run_here(workload, options); }
-    if (child == 0) { _exit(run_here(workload, options)); }
-    int state = 0;
-    while (waitpid(child, &state, 0) < 0) {}
-    if (WIFEXITED(state)) { return WEXITSTATUS(state); }
-    (void)!rep_fail(REP_ERR_DEVICE, "bench %s: its process ended by signal %d", workload->name,
-                    WTERMSIG(state));
-    return cli_fail();
-}
-
-/* The peak is measured in a process of its own too, so that this one never starts a thread and can
- * fork. It comes back through a pipe. */
-static double measure_peak(const bench_options *options) {
-    int ends[2];
-    double peak = 0;
-    if (pipe(ends) != 0) { return 0; }
-    const pid_t child = fork();
-    if (child == 0) {
-        peak = bench_fma_gflop_s(options->device, options->threads);
-        _exit(write(ends[1], &peak, sizeof peak) == (ssize_t)sizeof peak ? 0 : 1);
-    }
-    close(ends[1]);
-    if (child > 0) {
-        if (read(ends[0], &peak, sizeof peak) != (ssize_t)sizeof peak) { peak = 0; }
-        int state = 0;
-        while (waitpid(child, &state, 0) < 0) {}
-    }
-    close(ends[0]);
-    return peak;
-}
-
 /* ---- the command --------------------------------------------------------------------------------
  */
 static rep_status find_workload(const bench_workload **out, const char *name) {
@@ -241,29 +143,6 @@ static rep_status find_workload(const bench_workload **out, const char *name) {
     return rep_fail(REP_ERR_ARGUMENT, "--workload: \"%s\" does not exist%s%s%s; --list lists them",
                     name, nearest ? ", did you mean \"" : "", nearest ? nearest : "",
                     nearest ? "\"" : "");
-}
-
-/* Finds the device's full name and thread count without opening it: a device starts threads, and
- * this process forks. */
-static rep_status resolve_device(bench_options *options, rep_device_info *info) {
-    static rep_device_info list[16];
-    const char *wanted = options->device;
-    const bool is_any = !strcmp(wanted, "auto") || !strcmp(wanted, "cpu");
-    size_t count = rep_device_list(list, 16);
-    if (count > 16) { count = 16; }
-    for (size_t i = 0; i < count; i++) {
-        if (is_any ? list[i].is_default : !strcmp(list[i].name, wanted) && list[i].is_usable) {
-            *info = list[i];
-            options->device = info->name;
-            options->threads = bench_thread_count(options->threads);
-            return REP_OK;
-        }
-    }
-    /* Opening it names what there is instead. */
-    rep_device *device = NULL;
-    REP_TRY(rep_device_open(&device, wanted, 1));
-    rep_device_close(device);
-    return REP_OK;
 }
 
 static void print_list(void) {
@@ -327,9 +206,17 @@ int cmd_bench(int argc, char **argv) {
         print_list();
         return 0;
     }
-    if (resolve_device(&options, &info) != REP_OK) { return cli_fail(); }
-    options.peak_gflop_s = measure_peak(&options);
-    int code = 0;
-    for (size_t i = 0; i < count && code == 0; i++) { code = run_apart(chosen[i], &options); }
+    int code = bench_open(&options, &info);
+    if (code != 0) { return code; }
+    bench_options cpu = options;
+    rep_device_info cpu_info;
+    cpu.device = "cpu";
+    if (options.is_vulkan) { code = bench_open(&cpu, &cpu_info); }
+    for (size_t i = 0; i < count && code == 0; i++) {
+        if (!options.is_vulkan || !chosen[i]->is_cpu_only) {
+            code = bench_run_apart(chosen[i], &options);
+        }
+        if (options.is_vulkan && code == 0) { code = bench_run_apart(chosen[i], &cpu); }
+    }
     return code;
 }

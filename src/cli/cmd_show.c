@@ -11,11 +11,14 @@ static const char help[] =
     "  model    blocks, tensors and parameter counts (the default)\n"
     "  graph    every node of a step: forward, backward, update\n"
     "  plan     where each tensor lies, and how much memory a step takes\n"
-    "  program  one step run node by node, with times\n\n"
-    "  --device NAME, --threads N  as for train\n\n"
+    "  program  one step run node by node, as the device runs it: milliseconds, workgroups and\n"
+    "           shader module (threads and instruction set on the CPU), KiB read and written,\n"
+    "           barriers, and which submission to the device it is part of\n\n" CLI_DEVICE_HELP "\n"
     "Examples:\n"
     "  repopt show --config-file configs/cifar10/search.yaml\n"
-    "  repopt show --config-file configs/drawn/sgd.yaml --stage=program | sort -k4 -n\n";
+    "  repopt show --config-file configs/drawn/sgd.yaml --stage=program | sort -k4 -n\n"
+    "  repopt show --config-file configs/drawn/sgd.yaml --stage=program --device "
+    "vulkan:0\n" CLI_VULKAN_HELP;
 
 static rep_status take_stage(cli_words *words, rep_stage *out) {
     static const char *const names[] = {"model", "graph", "plan", "program"};

@@ -8,13 +8,11 @@ static const char help[] =
     "Measures top-1, top-5 and loss of a checkpoint on the test split. A checkpoint that carries "
     "a\n"
     "moving average (SOLVER.EMA_DECAY) is measured by the average.\n\n"
-    "  --config-file FILE  the configuration it was trained with\n"
-    "  --device NAME       where to compute; `repopt devices` lists them (default: DEVICE, auto)\n"
-    "  --threads N         worker threads (default: all cores)\n"
+    "  --config-file FILE  the configuration it was trained with\n" CLI_DEVICE_HELP
     "  --json              print the result as one JSON object\n\n"
     "Example:\n"
     "  repopt test --config-file configs/cifar10/repopt.yaml \\\n"
-    "      MODEL.WEIGHT out/repopt/model_final.safetensors\n";
+    "      MODEL.WEIGHT out/repopt/model_final.safetensors\n" CLI_VULKAN_HELP;
 
 static int test(rep_train_options *options, bool is_json) {
     cli_progress progress;

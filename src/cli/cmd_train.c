@@ -11,9 +11,13 @@ static const char help[] =
     "Trains a network. TRAINING_MODE chooses how: hyper_search finds the branch scales, target\n"
     "trains the plain net with RepOptimizer and the scales of SCALE, normal the plain net with an\n"
     "ordinary optimizer; csla, repvgg_block and qarepvgg_block are for comparison.\n\n"
-    "  --config-file FILE  YAML file; `repopt config --defaults` lists every key with its meaning\n"
-    "  --device NAME       where to compute; `repopt devices` lists them (default: DEVICE, auto)\n"
-    "  --threads N         worker threads (default: all cores); results do not depend on it\n"
+    "  --config-file FILE  YAML file; `repopt config --defaults` lists every key with its "
+    "meaning\n" CLI_DEVICE_HELP
+    "  --fallback NAME     where to go on, from the last checkpoint, when the device is lost\n"
+    "                      (usually cpu; default: stop with exit code 6)\n"
+    "  --profile FILE      time an early step node by node; FILE gets a trace for Perfetto or\n"
+    "                      chrome://tracing, the terminal a table by op. Results do not change\n"
+    "  --reference-steps N compute the first N steps on cpu:float64 too, log both losses\n"
     "  --force-reinit      re-initialise from SCALE even when the net is not from scratch\n"
     "  --explain-params    print group, decay and mask of every parameter, and stop\n"
     "  --json              print the result as one JSON object on stdout\n"
@@ -25,7 +29,12 @@ static const char help[] =
     "  repopt train --config-file configs/drawn/sgd.yaml SOLVER.EPOCHS=2 SOLVER.BASE_LR 0.05\n\n"
     "Stopped by Ctrl-C or SIGTERM it saves and leaves; the same command goes on from there\n"
     "(OUTPUT_DIR/last_checkpoint) and ends with the same bits. OUTPUT_DIR gets checkpoints,\n"
-    "metrics.csv, and events for `tensorboard --logdir OUTPUT_DIR`.\n";
+    "metrics.csv, and events for `tensorboard --logdir OUTPUT_DIR`. A checkpoint does not depend "
+    "on\n"
+    "the device: a run begun on a GPU goes on on the CPU, and the other way round.\n\n"
+    "Exit codes: 4 no such device, 6 the device was lost (the last checkpoint is whole: give the\n"
+    "command again), 7 it does not fit into memory, 8 the driver cannot compile a "
+    "shader.\n" CLI_VULKAN_HELP;
 
 static volatile int stop_requested;
 
@@ -87,11 +96,23 @@ static int explain(const rep_train_options *options) {
     return 0;
 }
 
-static int train(rep_train_options *options, bool is_json, bool is_quiet) {
+/* A failed run's sentence must outlive the closing of its profile. */
+static rep_status close_profile(cli_profile *profile, rep_status status, bool is_json) {
+    char sentence[1024];
+    snprintf(sentence, sizeof sentence, "%s", rep_last_error());
+    const rep_status closed = cli_profile_close(profile, is_json ? stderr : stdout);
+    return status == REP_OK ? closed : rep_fail(status, "%s", sentence);
+}
+
+static int train(rep_train_options *options, const char *trace, bool is_json, bool is_quiet) {
     rep_mode mode;
     if (rep_mode_parse(&mode, rep_config_values(options->config)->training_mode) != REP_OK) {
         return cli_fail();
     }
+    cli_profile profile;
+    if (cli_profile_open(&profile, trace) != REP_OK) { return cli_fail(); }
+    if (trace != NULL) { options->on_profile = cli_profile_take; }
+    options->profile_context = &profile;
     cli_progress progress;
     cli_progress_init(&progress, "");
     progress.is_quiet = is_quiet;
@@ -100,11 +121,12 @@ static int train(rep_train_options *options, bool is_json, bool is_quiet) {
     if (!is_quiet) { options->on_progress = cli_progress_show; }
     rep_log_set(cli_log_line, &progress);
     rep_train_result result;
-    const rep_status status = rep_train(&result, options);
+    rep_status status = rep_train(&result, options);
     cli_progress_clear(&progress);
     rep_log_set(NULL, NULL);
+    if (status == REP_OK) { print_result(&result, rep_mode_name(mode), is_json); }
+    status = close_profile(&profile, status, is_json);
     if (status != REP_OK) { return cli_fail(); }
-    print_result(&result, rep_mode_name(mode), is_json);
     return 0;
 }
 
@@ -117,12 +139,18 @@ int cmd_train(int argc, char **argv) {
     const bool is_explained = cli_take_flag(&words, "--explain-params");
     options.is_forced_reinit = cli_take_flag(&words, "--force-reinit");
     rep_config *config = NULL;
+    const char *trace = NULL;
+    int64_t reference_steps = 0;
     if (cli_take_device(&words, &options.device, &options.threads) != REP_OK ||
+        cli_take_value(&words, "--fallback", &options.fallback) != REP_OK ||
+        cli_take_value(&words, "--profile", &trace) != REP_OK ||
+        cli_take_int(&words, "--reference-steps", 0, 1000000, &reference_steps) != REP_OK ||
         cli_take_given_config(&words, &config) != REP_OK) {
         return cli_fail();
     }
     options.config = config;
-    const int code = is_explained ? explain(&options) : train(&options, is_json, is_quiet);
+    options.reference_steps = (uint64_t)reference_steps;
+    const int code = is_explained ? explain(&options) : train(&options, trace, is_json, is_quiet);
     rep_config_destroy(config);
     return code;
 }

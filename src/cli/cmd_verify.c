@@ -9,11 +9,11 @@ static const char help[] =
     "RepOptimizer, on the same data, and compares the folded kernels after every step. Rows "
     "marked\n"
     "\"control\" leave something out on purpose and must differ. Exit code 5 when a row fails.\n\n"
-    "  --steps N      training steps per row, 10 to 100 (default 50)\n"
-    "  --device NAME  for the float32 rows (default: auto); the others run on cpu:float64\n"
-    "  --threads N    worker threads (default: all cores)\n\n"
-    "Example:\n"
-    "  repopt verify --steps 20\n";
+    "The device chosen computes the float32 rows; the others run on cpu:float64.\n\n"
+    "  --steps N           training steps per row, 10 to 100 (default 50)\n" CLI_DEVICE_HELP "\n"
+    "Examples:\n"
+    "  repopt verify --steps 20\n"
+    "  repopt verify --device vulkan:0\n" CLI_VULKAN_HELP;
 
 typedef struct tally {
     int rows, failed;

@@ -33,8 +33,9 @@ static void print_help(FILE *out) {
         "  repopt test --config-file configs/cifar10/repopt.yaml \\\n"
         "      MODEL.WEIGHT out/repopt/model_final.safetensors\n\n"
         "`repopt COMMAND --help` tells more about one command.\n"
-        "Exit codes: 0 success, 2 usage or configuration, 3 data or files, 4 device, 5 numerical,\n"
-        "130 stopped by a signal after saving.\n",
+        "Exit codes: 0 success, 2 usage or configuration, 3 data or files, 4 no such device or a\n"
+        "failed one, 5 numerical, 6 device lost while it worked, 7 out of memory, 8 a shader does\n"
+        "not compile, 130 stopped by a signal after saving.\n",
         out);
 }
 

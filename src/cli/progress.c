@@ -35,12 +35,15 @@ static void format_time(char *text, size_t bytes, double seconds) {
     }
 }
 
-static void draw_bar(const cli_progress *p, const rep_progress *now) {
-    char bar[BAR_CELLS + 1], eta[32];
-    const uint64_t filled =
-        now->iteration * BAR_CELLS / (now->max_iteration ? now->max_iteration : 1);
+static void fill_bar(char bar[BAR_CELLS + 1], uint64_t done, uint64_t total) {
+    const uint64_t filled = done * BAR_CELLS / (total ? total : 1);
     for (uint64_t i = 0; i < BAR_CELLS; i++) { bar[i] = i < filled ? '#' : '.'; }
     bar[BAR_CELLS] = '\0';
+}
+
+static void draw_bar(const cli_progress *p, const rep_progress *now) {
+    char bar[BAR_CELLS + 1], eta[32];
+    fill_bar(bar, now->iteration, now->max_iteration);
     format_time(eta, sizeof eta, now->eta_s);
     fprintf(stderr,
             "\r\033[K%s%s[%s] %" PRIu64 "/%" PRIu64 "  eta %s  loss %.4f  lr %.2e  %.0f img/s  "
@@ -80,6 +83,24 @@ void cli_progress_show(void *context, const rep_progress *now) {
     }
     const uint64_t every = now->max_iteration > PLAIN_LINES ? now->max_iteration / PLAIN_LINES : 1;
     if (now->is_evaluation || is_last || now->iteration % every == 0) { print_line(p, now); }
+}
+
+void cli_progress_count(cli_progress *p, uint64_t done, uint64_t total, const char *text) {
+    char bar[BAR_CELLS + 1];
+    const double clock = now_s();
+    if (!p->is_terminal || clock - p->drawn_s < 0.1) { return; }
+    p->drawn_s = clock;
+    p->is_drawn = true;
+    fill_bar(bar, done, total);
+    fprintf(stderr, "\r\033[K%s%s[%s] %" PRIu64 "/%" PRIu64 "  %s", p->title,
+            p->title[0] ? " " : "", bar, done, total, text);
+    fflush(stderr);
+}
+
+void cli_progress_erase(cli_progress *p) {
+    if (p->is_drawn) { fputs("\r\033[K", stderr); }
+    p->is_drawn = false;
+    p->drawn_s = 0;
 }
 
 void cli_progress_clear(cli_progress *p) {

@@ -72,14 +72,6 @@ rep_status cli_take_int(cli_words *words, const char *name, int64_t low, int64_t
     return REP_OK;
 }
 
-rep_status cli_take_device(cli_words *words, const char **device, int *threads) {
-    int64_t count = *threads;
-    REP_TRY(cli_take_value(words, "--device", device));
-    REP_TRY(cli_take_int(words, "--threads", 1, 1024, &count));
-    *threads = (int)count;
-    return REP_OK;
-}
-
 /* A word that begins with '-' and is no number can only be a mistyped option. */
 static bool is_option(const char *word) {
     return word[0] == '-' && (word[1] == '-' || (word[1] >= 'a' && word[1] <= 'z'));

@@ -4,6 +4,7 @@
  * barrier after each node, so a node sees its inputs complete.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "device/device.h"
 
@@ -51,22 +52,6 @@ static const rep_kernel *kernel_of(const rep_program *program, uint32_t node) {
     return device->isa->kernels[program->graph->nodes[node].op];
 }
 
-/* Phases must ascend over the nodes: a phase is then a range of nodes. */
-static rep_status find_phases(const rep_program *program, struct cpu_program *cpu) {
-    const rep_graph *graph = program->graph;
-    uint32_t phase = REP_FORWARD;
-    for (uint32_t n = 0; n < graph->node_count; n++) {
-        if ((uint32_t)graph->nodes[n].phase < phase) {
-            return rep_fail(REP_ERR_ARGUMENT,
-                            "%s: belongs to an earlier phase than the node before it",
-                            graph->nodes[n].name);
-        }
-        while (phase < (uint32_t)graph->nodes[n].phase) { cpu->first_node[++phase] = n; }
-    }
-    while (phase < REP_PHASE_COUNT) { cpu->first_node[++phase] = graph->node_count; }
-    return REP_OK;
-}
-
 static rep_status allocate(void **out, size_t bytes) {
     *out = rep_aligned_alloc(bytes);
     if (*out) { return REP_OK; }
@@ -80,7 +65,15 @@ static rep_status cpu_prepare(rep_program *program) {
     struct cpu_program *cpu = calloc(1, sizeof *cpu);
     program->impl = cpu;
     if (!cpu) { return rep_fail(REP_ERR_MEMORY, "program: out of memory"); }
-    REP_TRY(find_phases(program, cpu));
+    REP_TRY(rep_program_find_phases(program, cpu->first_node));
+    for (rep_id id = 1; id < program->graph->tensor_count; id++) {
+        if (program->graph->tensors[id].dtype == REP_F16) {
+            return rep_fail(REP_ERR_DEVICE,
+                            "%s: float16 needs a Vulkan device with 16-bit "
+                            "storage; use DTYPE float32, or another --device",
+                            program->device->info.name);
+        }
+    }
     for (int r = 0; r < 3; r++) {
         REP_TRY(allocate(&cpu->memory[r], program->plan->region_bytes[r]));
     }
@@ -150,6 +143,28 @@ static rep_status cpu_run_node(rep_program *program, uint32_t node) {
     return REP_OK;
 }
 
+static rep_status cpu_write(rep_program *program, rep_id tensor, const void *data, size_t bytes) {
+    memcpy(locate(program, tensor), data, bytes);
+    return REP_OK;
+}
+
+static rep_status cpu_read(rep_program *program, rep_id tensor, void *data, size_t bytes) {
+    memcpy(data, locate(program, tensor), bytes);
+    return REP_OK;
+}
+
+/* One call of all workers, who meet behind it; a step is one call of the pool. */
+static void cpu_describe_node(const rep_program *program, uint32_t node, rep_node_info *out) {
+    const struct cpu *device = program->device->impl;
+    (void)node;
+    out->dispatch_count = 1;
+    out->dispatches[0].shader = device->isa->name;
+    out->dispatches[0].x = (uint32_t)rep_pool_threads(device->pool);
+    out->dispatches[0].y = out->dispatches[0].z = 1;
+    out->barriers = 1;
+    out->submission = 0;
+}
+
 static void cpu_close(rep_device *device) {
     struct cpu *cpu = device->impl;
     if (!cpu) { return; }
@@ -157,8 +172,14 @@ static void cpu_close(rep_device *device) {
     free(cpu);
 }
 
-static const rep_backend backend = {cpu_prepare,  cpu_release, cpu_run,
-                                    cpu_run_node, locate,      cpu_close};
+static const rep_backend backend = {.program_prepare = cpu_prepare,
+                                    .program_release = cpu_release,
+                                    .run = cpu_run,
+                                    .run_node = cpu_run_node,
+                                    .write = cpu_write,
+                                    .read = cpu_read,
+                                    .describe_node = cpu_describe_node,
+                                    .close = cpu_close};
 
 rep_status rep_cpu_open(rep_device *device, const rep_isa *isa, int threads) {
     struct cpu *cpu = calloc(1, sizeof *cpu);

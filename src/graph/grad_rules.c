@@ -17,6 +17,16 @@ void rep_grad_act(rep_graph *graph, const rep_node *node, const rep_id *dy, cons
     if (need[0]) { dx[0] = REP_APPEND(graph, ACT_GRAD, node->params, node->in[0], dy[0]); }
 }
 
+/* A parameter's gradient is f32 already when it comes from conv2d_grad_w. */
+void rep_grad_cast(rep_graph *graph, const rep_node *node, const rep_id *dy, const bool *need,
+                   rep_id *dx) {
+    (void)need;
+    const bool wants_half = graph->tensors[node->in[0]].dtype == REP_F16;
+    const bool is_half = graph->tensors[dy[0]].dtype == REP_F16;
+    const rep_cast_params p = {.to_half = wants_half};
+    dx[0] = wants_half == is_half ? dy[0] : REP_APPEND(graph, CAST, &p, dy[0]);
+}
+
 void rep_grad_add(rep_graph *graph, const rep_node *node, const rep_id *dy, const bool *need,
                   rep_id *dx) {
     (void)graph, (void)node, (void)need;
@@ -27,9 +37,7 @@ void rep_grad_add(rep_graph *graph, const rep_node *node, const rep_id *dy, cons
 void rep_grad_scale(rep_graph *graph, const rep_node *node, const rep_id *dy, const bool *need,
                     rep_id *dx) {
     if (need[0]) { dx[0] = REP_APPEND(graph, SCALE, NULL, dy[0], node->in[1]); }
-    if (need[1]) {
-        dx[1] = REP_APPEND(graph, SCALE_GRAD_S, NULL, node->in[0], dy[0], node->in[1]);
-    }
+    if (need[1]) { dx[1] = REP_APPEND(graph, SCALE_GRAD_S, NULL, node->in[0], dy[0], node->in[1]); }
 }
 
 void rep_grad_bias(rep_graph *graph, const rep_node *node, const rep_id *dy, const bool *need,
@@ -55,8 +63,12 @@ void rep_grad_conv2d(rep_graph *graph, const rep_node *node, const rep_id *dy, c
                         node->name);
         return;
     }
-    rep_conv2d_grad_params grad = {.stride = p.stride, .pad = p.pad, .groups = p.groups,
-                                   .h = (uint32_t)x.h, .w = (uint32_t)x.w, .algo = p.algo};
+    rep_conv2d_grad_params grad = {.stride = p.stride,
+                                   .pad = p.pad,
+                                   .groups = p.groups,
+                                   .h = (uint32_t)x.h,
+                                   .w = (uint32_t)x.w,
+                                   .algo = p.algo};
     if (need[0]) { dx[0] = REP_APPEND(graph, CONV2D_GRAD_X, &grad, dy[0], node->in[1]); }
     grad.h = (uint32_t)w.h;
     grad.w = (uint32_t)w.w;
@@ -69,8 +81,8 @@ void rep_grad_conv2d(rep_graph *graph, const rep_node *node, const rep_id *dy, c
 void rep_grad_batchnorm(rep_graph *graph, const rep_node *node, const rep_id *dy, const bool *need,
                         rep_id *dx) {
     const rep_id *in = node->in; /* x, mean, invstd, weight, bias */
-    const rep_id dw = REP_APPEND(graph, BATCHNORM_GRAD_W, node->params, dy[0], in[0], in[1], in[2],
-                                 in[3], in[4]);
+    const rep_id dw =
+        REP_APPEND(graph, BATCHNORM_GRAD_W, node->params, dy[0], in[0], in[1], in[2], in[3], in[4]);
     if (need[3]) { dx[3] = dw; }
     if (need[4]) { dx[4] = dw + 1; }
     if (need[0]) {
@@ -83,8 +95,8 @@ void rep_grad_groupnorm(rep_graph *graph, const rep_node *node, const rep_id *dy
                         rep_id *dx) {
     const rep_id x = node->in[0], mean = node->out[1], invstd = node->out[2];
     if (need[0]) {
-        dx[0] = REP_APPEND(graph, GROUPNORM_GRAD_X, node->params, dy[0], x, mean, invstd,
-                           node->in[1]);
+        dx[0] =
+            REP_APPEND(graph, GROUPNORM_GRAD_X, node->params, dy[0], x, mean, invstd, node->in[1]);
     }
     if (need[1] || need[2]) {
         const rep_id dw = REP_APPEND(graph, GROUPNORM_GRAD_W, node->params, dy[0], x, mean, invstd);
@@ -158,8 +170,8 @@ void rep_grad_slice(rep_graph *graph, const rep_node *node, const rep_id *dy, co
     dx[0] = REP_APPEND(graph, SLICE_GRAD, &p, dy[0]);
 }
 
-void rep_grad_softmax_ce(rep_graph *graph, const rep_node *node, const rep_id *dy,
-                         const bool *need, rep_id *dx) {
+void rep_grad_softmax_ce(rep_graph *graph, const rep_node *node, const rep_id *dy, const bool *need,
+                         rep_id *dx) {
     (void)need;
     dx[0] = REP_APPEND(graph, SOFTMAX_CE_GRAD, node->params, node->in[0], node->in[1], dy[0]);
 }
@@ -171,21 +183,21 @@ void rep_grad_focal(rep_graph *graph, const rep_node *node, const rep_id *dy, co
 }
 
 /* The losses with an optional weight: gradient inputs are (x, target, drow, [weight]). */
-#define WEIGHTED_LOSS_RULE(name, GRAD)                                                          \
-    void rep_grad_##name(rep_graph *graph, const rep_node *node, const rep_id *dy,              \
-                         const bool *need, rep_id *dx) {                                        \
-        const rep_id weight = node->in_count > 2 ? node->in[2] : 0;                             \
-        if (need[0]) {                                                                          \
-            dx[0] = REP_APPEND(graph, GRAD, node->params, node->in[0], node->in[1], dy[0],      \
-                               weight);                                                         \
-        }                                                                                       \
+#define WEIGHTED_LOSS_RULE(name, GRAD)                                                             \
+    void rep_grad_##name(rep_graph *graph, const rep_node *node, const rep_id *dy,                 \
+                         const bool *need, rep_id *dx) {                                           \
+        const rep_id weight = node->in_count > 2 ? node->in[2] : 0;                                \
+        if (need[0]) {                                                                             \
+            dx[0] =                                                                                \
+                REP_APPEND(graph, GRAD, node->params, node->in[0], node->in[1], dy[0], weight);    \
+        }                                                                                          \
     }
 WEIGHTED_LOSS_RULE(iou_loss, IOU_LOSS_GRAD)
 WEIGHTED_LOSS_RULE(bce, BCE_GRAD)
 WEIGHTED_LOSS_RULE(smooth_l1, SMOOTH_L1_GRAD)
 
-void rep_grad_reduce_sum(rep_graph *graph, const rep_node *node, const rep_id *dy,
-                         const bool *need, rep_id *dx) {
+void rep_grad_reduce_sum(rep_graph *graph, const rep_node *node, const rep_id *dy, const bool *need,
+                         rep_id *dx) {
     (void)need;
     const rep_id step = node->in_count > 1 ? node->in[1] : 0;
     dx[0] = REP_APPEND(graph, REDUCE_SUM_GRAD, node->params, dy[0], node->in[0], step);

@@ -119,7 +119,23 @@ void rep_graph_want_gradient(rep_graph *graph, rep_id tensor) {
     graph->tensors[tensor].needs_gradient = true;
 }
 
-void rep_graph_keep(rep_graph *graph, rep_id tensor) { graph->tensors[tensor].is_kept = true; }
+/* It moves to the io region, which a device copies to the host with every run. A placed one stays
+ * where its block is, for the length of the step. */
+static bool has_parts(const rep_graph *graph, rep_id tensor) {
+    for (rep_id id = 1; id < graph->tensor_count; id++) {
+        if (graph->tensors[id].block == tensor) { return true; }
+    }
+    return false;
+}
+
+/* A block stays where its parts are. */
+void rep_graph_keep(rep_graph *graph, rep_id tensor) {
+    rep_tensor *kept = &graph->tensors[tensor];
+    kept->is_kept = true;
+    if (kept->region == REP_WORK && !kept->block && !has_parts(graph, tensor)) {
+        kept->region = REP_IO;
+    }
+}
 
 rep_id rep_graph_root(const rep_graph *graph, rep_id tensor) {
     while (graph->tensors[tensor].block) { tensor = graph->tensors[tensor].block; }

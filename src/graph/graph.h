@@ -92,7 +92,8 @@ typedef struct rep_plan {
     size_t region_bytes[3]; /* by rep_region */
     size_t unplanned_bytes; /* work without reuse */
 } rep_plan;
-enum { REP_PLAN_ALIGN = 64 };
+/* Bytes; Vulkan devices may want buffer offsets to be multiples of up to 256. */
+enum { REP_PLAN_ALIGN = 256 };
 
 /* Gives every tensor an offset: state and io one after another, work by liveness and best fit.
  * Elements of REP_F32 take `real_bytes`. With `base` (and its graph), state tensors are looked up

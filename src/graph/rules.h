@@ -7,6 +7,7 @@
 /* Shape rules (shape_rules.c): check the inputs, give the outputs. */
 #define REP_SHAPE_RULES(X)                                                                         \
     X(like_x)                                                                                      \
+    X(cast)                                                                                        \
     X(scaled)                                                                                      \
     X(scale_grad_s)                                                                                \
     X(biased)                                                                                      \
@@ -49,9 +50,27 @@ REP_SHAPE_RULES(X)
 /* Gradient rules (grad_rules.c): append the nodes that compute an op's input gradients. */
 #define REP_GRAD_RULES(X)                                                                          \
     X(act)                                                                                         \
-    X(add) X(scale) X(bias) X(gate) X(conv2d) X(batchnorm) X(groupnorm) X(merge) X(max_pool)       \
-        X(avg_pool) X(global_pool) X(upsample) X(concat) X(slice) X(softmax_ce) X(focal)           \
-            X(iou_loss) X(bce) X(smooth_l1) X(reduce_sum)
+    X(cast)                                                                                        \
+    X(add)                                                                                         \
+    X(scale)                                                                                       \
+    X(bias)                                                                                        \
+    X(gate)                                                                                        \
+    X(conv2d)                                                                                      \
+    X(batchnorm)                                                                                   \
+    X(groupnorm)                                                                                   \
+    X(merge)                                                                                       \
+    X(max_pool)                                                                                    \
+    X(avg_pool)                                                                                    \
+    X(global_pool)                                                                                 \
+    X(upsample)                                                                                    \
+    X(concat)                                                                                      \
+    X(slice)                                                                                       \
+    X(softmax_ce)                                                                                  \
+    X(focal)                                                                                       \
+    X(iou_loss)                                                                                    \
+    X(bce)                                                                                         \
+    X(smooth_l1)                                                                                   \
+    X(reduce_sum)
 #define X(name)                                                                                    \
     void rep_grad_##name(rep_graph *graph, const rep_node *node, const rep_id *dy,                 \
                          const bool *need, rep_id *dx);

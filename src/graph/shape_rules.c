@@ -28,9 +28,36 @@ static rep_status need_all(const rep_shape_call *call, uint32_t first, uint32_t 
     return REP_OK;
 }
 
+/* Output 0 is an activation like input 0: f16 stays f16. */
+static void follow_type(rep_shape_call *call) {
+    if (call->in_dtype[0] == REP_F16) { call->dtype[0] = REP_F16; }
+}
+
+/* Activations of one node have one precision. */
+static rep_status need_same_type(const rep_shape_call *call, uint32_t input) {
+    if (input >= call->in_count || !call->has_in[input] ||
+        (call->in_dtype[input] == REP_F16) == (call->in_dtype[0] == REP_F16)) {
+        return REP_OK;
+    }
+    return rep_fail(REP_ERR_SHAPE, "%s: inputs 0 and %u differ in precision; cast one of them",
+                    call->name, input);
+}
+
+rep_status rep_shape_cast(rep_shape_call *call) {
+    const rep_cast_params *p = call->params;
+    if (call->in_dtype[0] == REP_I32) {
+        return rep_fail(REP_ERR_SHAPE, "%s: a floating-point tensor wanted", call->name);
+    }
+    call->out[0] = call->in[0];
+    call->dtype[0] = p->to_half ? REP_F16 : REP_F32;
+    return REP_OK;
+}
+
 /* Elementwise ops: every input is like x. */
 rep_status rep_shape_like_x(rep_shape_call *call) {
     call->out[0] = call->in[0];
+    follow_type(call);
+    for (uint32_t i = 1; i < call->in_count; i++) { REP_TRY(need_same_type(call, i)); }
     return need_all(call, 1, REP_MAX_INPUTS - 1, "an input", call->in[0]);
 }
 
@@ -41,6 +68,7 @@ static rep_status need_scale(const rep_shape_call *call, uint32_t input, rep_sha
 }
 
 rep_status rep_shape_scaled(rep_shape_call *call) {
+    follow_type(call);
     call->out[0] = call->in[0];
     return need_scale(call, 1, call->in[0]);
 }
@@ -52,11 +80,14 @@ rep_status rep_shape_scale_grad_s(rep_shape_call *call) {
 }
 
 rep_status rep_shape_biased(rep_shape_call *call) {
+    follow_type(call);
     call->out[0] = call->in[0];
     return need(call, 1, "the bias", channels_of(call->in[0]));
 }
 
 rep_status rep_shape_gated(rep_shape_call *call) {
+    follow_type(call);
+    REP_TRY(need_same_type(call, 1));
     call->out[0] = call->in[0];
     return need(call, 1, "the gate", (rep_shape){call->in[0].n, call->in[0].c, 1, 1});
 }
@@ -67,6 +98,8 @@ rep_status rep_shape_channel(rep_shape_call *call) {
 }
 
 rep_status rep_shape_global(rep_shape_call *call) {
+    follow_type(call);
+    REP_TRY(need_same_type(call, 1));
     REP_TRY(need(call, 1, "the gradient", call->in[0]));
     call->out[0] = (rep_shape){call->in[0].n, call->in[0].c, 1, 1};
     return REP_OK;
@@ -87,6 +120,8 @@ static rep_status check_groups(const rep_shape_call *call, uint32_t groups, int3
 rep_status rep_shape_conv(rep_shape_call *call) {
     const rep_conv2d_params *p = call->params;
     const rep_shape x = call->in[0], w = call->in[1];
+    follow_type(call);
+    REP_TRY(need_same_type(call, 1));
     REP_TRY(check_groups(call, p->groups, x.c, w.n, w.c));
     const rep_shape y = {x.n, w.n, rep_window_count(x.h, (uint32_t)w.h, p->stride, p->pad),
                          rep_window_count(x.w, (uint32_t)w.w, p->stride, p->pad)};
@@ -102,6 +137,8 @@ rep_status rep_shape_conv(rep_shape_call *call) {
 rep_status rep_shape_conv_grad_x(rep_shape_call *call) {
     const rep_conv2d_grad_params *p = call->params;
     const rep_shape dy = call->in[0], w = call->in[1];
+    follow_type(call);
+    REP_TRY(need_same_type(call, 1));
     REP_TRY(check_groups(call, p->groups, w.c * (int32_t)p->groups, dy.c, w.c));
     call->out[0] = (rep_shape){dy.n, w.c * (int32_t)p->groups, (int32_t)p->h, (int32_t)p->w};
     const rep_shape wanted = {dy.n, w.n,
@@ -133,11 +170,14 @@ rep_status rep_shape_norm_frozen(rep_shape_call *call) {
 }
 
 rep_status rep_shape_norm(rep_shape_call *call) {
+    follow_type(call);
     call->out[0] = call->in[0];
     return need_all(call, 1, 4, "a statistic or parameter", channels_of(call->in[0]));
 }
 
 rep_status rep_shape_norm_grad_x(rep_shape_call *call) {
+    follow_type(call);
+    REP_TRY(need_same_type(call, 1));
     call->out[0] = call->in[0];
     REP_TRY(need(call, 1, "the input", call->in[0]));
     return need_all(call, 2, 7, "a statistic or parameter", channels_of(call->in[0]));
@@ -163,6 +203,7 @@ static rep_status need_groupnorm(const rep_shape_call *call) {
 }
 
 rep_status rep_shape_groupnorm_grad_x(rep_shape_call *call) {
+    follow_type(call);
     call->out[0] = call->in[0];
     return need_groupnorm(call);
 }
@@ -175,6 +216,7 @@ rep_status rep_shape_groupnorm_grad_w(rep_shape_call *call) {
 rep_status rep_shape_groupnorm(rep_shape_call *call) {
     const rep_norm_params *p = call->params;
     const rep_shape x = call->in[0];
+    follow_type(call);
     if (p->groups < 1 || x.c % (int32_t)p->groups) {
         return rep_fail(REP_ERR_SHAPE, "%s: %d channels do not divide into %u groups", call->name,
                         x.c, p->groups);
@@ -207,6 +249,7 @@ rep_status rep_shape_merge_grad(rep_shape_call *call) {
 rep_status rep_shape_pool(rep_shape_call *call) {
     const rep_pool_params *p = call->params;
     const rep_shape x = call->in[0];
+    follow_type(call);
     call->out[0] = (rep_shape){x.n, x.c, rep_window_count(x.h, p->kernel, p->stride, p->pad),
                                rep_window_count(x.w, p->kernel, p->stride, p->pad)};
     if (call->out[0].h < 1 || call->out[0].w < 1 || 2 * p->pad > p->kernel) {
@@ -226,6 +269,7 @@ rep_status rep_shape_max_pool(rep_shape_call *call) {
 rep_status rep_shape_resize(rep_shape_call *call) {
     const rep_pool_params *p = call->params;
     const rep_shape x = call->in[0];
+    follow_type(call);
     if (p->h < 1 || p->w < 1) {
         return rep_fail(REP_ERR_SHAPE, "%s: an output of %u x %u is empty", call->name, p->h, p->w);
     }
@@ -239,6 +283,7 @@ rep_status rep_shape_resize(rep_shape_call *call) {
 }
 
 rep_status rep_shape_concat(rep_shape_call *call) {
+    follow_type(call);
     rep_shape y = call->in[0];
     for (uint32_t i = 1; i < call->in_count; i++) {
         rep_shape wanted = call->in[0];
@@ -252,6 +297,7 @@ rep_status rep_shape_concat(rep_shape_call *call) {
 
 rep_status rep_shape_slice(rep_shape_call *call) {
     const rep_slice_params *p = call->params;
+    follow_type(call);
     call->out[0] = call->in[0];
     call->out[0].c = (int32_t)p->count;
     const uint32_t have = (uint32_t)call->in[0].c;
@@ -264,6 +310,7 @@ rep_status rep_shape_slice(rep_shape_call *call) {
 
 rep_status rep_shape_slice_grad(rep_shape_call *call) {
     const rep_slice_params *p = call->params;
+    follow_type(call);
     call->out[0] = call->in[0];
     call->out[0].c = (int32_t)p->total;
     if (p->count != (uint32_t)call->in[0].c || p->begin > p->total ||

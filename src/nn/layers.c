@@ -44,12 +44,18 @@ rep_id rep_nn_batchnorm(rep_graph *graph, const char *name, const rep_norm_spec 
     return REP_APPEND(graph, BATCHNORM, &params, x, used, used + 1, weight, bias);
 }
 
+/* A kernel in the precision of the activations it meets. */
+static rep_id like_activation(rep_graph *graph, rep_id x, rep_id kernel) {
+    if (!x || !kernel || graph->tensors[x].dtype == graph->tensors[kernel].dtype) { return kernel; }
+    return REP_APPEND(graph, CAST, &(rep_cast_params){.to_half = 1}, kernel);
+}
+
 rep_id rep_nn_conv_with(rep_graph *graph, const rep_conv_spec *spec, rep_id x, rep_id kernel) {
     const rep_conv2d_params params = {.stride = (rep_uint)spec->stride,
                                       .pad = (rep_uint)spec->kernel / 2,
                                       .groups = (rep_uint)spec->groups,
                                       .algo = spec->algo};
-    return REP_APPEND(graph, CONV2D, &params, x, kernel);
+    return REP_APPEND(graph, CONV2D, &params, x, like_activation(graph, x, kernel));
 }
 
 rep_id rep_nn_conv(rep_graph *graph, const char *name, const rep_conv_spec *spec, rep_id x) {
@@ -62,7 +68,7 @@ rep_id rep_nn_conv(rep_graph *graph, const char *name, const rep_conv_spec *spec
                                       .groups = (rep_uint)spec->groups,
                                       .algo = spec->algo};
     const rep_id bias = param(graph, name, "bias", vector_of(spec->c_out), 1, REP_KIND_BIAS);
-    return REP_APPEND(graph, CONV2D, &params, x, kernel, bias);
+    return REP_APPEND(graph, CONV2D, &params, x, like_activation(graph, x, kernel), bias);
 }
 
 rep_id rep_nn_linear(rep_graph *graph, const char *name, int32_t c_out, rep_id x) {
@@ -70,7 +76,7 @@ rep_id rep_nn_linear(rep_graph *graph, const char *name, int32_t c_out, rep_id x
     const rep_id weight = param(graph, name, "weight", shape, 2, REP_KIND_WEIGHT);
     const rep_id bias = param(graph, name, "bias", vector_of(c_out), 1, REP_KIND_BIAS);
     const rep_conv2d_params params = {.stride = 1, .groups = 1};
-    return REP_APPEND(graph, CONV2D, &params, x, weight, bias);
+    return REP_APPEND(graph, CONV2D, &params, x, like_activation(graph, x, weight), bias);
 }
 
 rep_id rep_nn_squeeze_excite(rep_graph *graph, const char *name, rep_id x) {

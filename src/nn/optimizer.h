@@ -4,7 +4,7 @@
 
 #include "nn/nn.h"
 
-enum { REP_CHILD_ALIGN = 16 }; /* elements: the widest vector of the CPU kernels */
+enum { REP_CHILD_ALIGN = 64 }; /* elements: 256 bytes, what a Vulkan binding may ask for at most */
 
 /* One tensor of the model block. */
 typedef struct rep_member {

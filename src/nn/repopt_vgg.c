@@ -164,10 +164,13 @@ rep_status rep_model_build(rep_model **out, rep_graph *graph, const rep_vgg_spec
                             .bn_eps = spec->bn_eps,
                             .bn_momentum = spec->bn_momentum,
                             .conv_algo = spec->conv_algo};
-    rep_id x = append_stages(model, graph, spec, &block, io->image);
+    rep_id x = io->image;
+    if (spec->is_half) { x = REP_APPEND(graph, CAST, &(rep_cast_params){.to_half = 1}, x); }
+    x = append_stages(model, graph, spec, &block, x);
     rep_graph_set_scope(graph, "linear");
     x = REP_APPEND(graph, GLOBAL_POOL, NULL, x);
     io->logits = rep_nn_linear(graph, "linear", spec->num_classes, x);
+    if (spec->is_half) { io->logits = REP_APPEND(graph, CAST, &(rep_cast_params){0}, io->logits); }
     rep_graph_set_scope(graph, NULL);
     if (io->logits) { rep_graph_keep(graph, io->logits); }
     if (is_training && smoothing >= 0.0f) { append_loss(model, graph, batch, smoothing); }

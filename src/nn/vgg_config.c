@@ -85,6 +85,7 @@ rep_status rep_vgg_spec_from_config(rep_vgg_spec *out, const rep_values *values,
     spec.conv_algo = strcmp(values->conv_algo, "direct") == 0     ? 1
                      : strcmp(values->conv_algo, "winograd") == 0 ? 2
                                                                   : 0;
+    spec.is_half = strcmp(values->dtype, "float16") == 0;
     *out = spec;
     return REP_OK;
 }

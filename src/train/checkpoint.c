@@ -22,7 +22,7 @@
 /* ---- metadata ----------------------------------------------------------------------------------
  */
 
-enum { NUMBER_BYTES = 40, METADATA_COUNT = 13 };
+enum { NUMBER_BYTES = 40, METADATA_COUNT = 16 };
 
 typedef struct metadata {
     rep_metadata_pair pairs[METADATA_COUNT];
@@ -67,6 +67,11 @@ static void fill_metadata(metadata *m, const rep_trainer *t, const char *yaml, c
     add_text(m, "epoch_loss_sum", m->numbers[m->count]);
     snprintf(m->numbers[m->count - 1], NUMBER_BYTES, "%.17g", c->loss_sum);
     add_number(m, "epoch_loss_count", c->loss_count);
+    if (t->is_half) {
+        add_number(m, "loss_scale", c->loss_scale);
+        add_number(m, "loss_scale_good_steps", c->good_steps);
+        add_number(m, "skipped_steps", c->skipped);
+    }
     add_text(m, "scale", t->rows != NULL ? t->values->scale : "");
     add_text(m, "class_names", names);
     add_text(m, "config", yaml);
@@ -94,6 +99,11 @@ static rep_status read_counters(rep_counters *out, const rep_safetensors *file) 
     REP_TRY(read_number(&c.batches, file, "batches"));
     REP_TRY(read_number(&c.tracked, file, "tracked"));
     REP_TRY(read_number(&c.loss_count, file, "epoch_loss_count"));
+    if (rep_safetensors_metadata(file, "loss_scale") != NULL) {
+        REP_TRY(read_number(&c.loss_scale, file, "loss_scale"));
+        REP_TRY(read_number(&c.good_steps, file, "loss_scale_good_steps"));
+        REP_TRY(read_number(&c.skipped, file, "skipped_steps"));
+    }
     const char *sum = rep_safetensors_metadata(file, "epoch_loss_sum");
     c.loss_sum = sum != NULL ? strtod(sum, NULL) : 0;
     *out = c;
@@ -202,6 +212,13 @@ rep_status rep_checkpoint_resume(rep_trainer *t, const char *path) {
     if (status == REP_OK) { status = log_changes(t, file); }
     rep_safetensors_close(file);
     REP_TRY(status);
+    /* A run that changes to float16 starts with its own scale; one that leaves it needs none. */
+    if (!t->is_half) {
+        counters.loss_scale = 1;
+    } else if (counters.loss_scale < 1 || counters.loss_scale > REP_MOST_LOSS_SCALE) {
+        counters.loss_scale = REP_FIRST_LOSS_SCALE;
+    }
+    if (counters.skipped > counters.iteration) { counters.skipped = counters.iteration; }
     t->counters = counters;
     rep_log(REP_LOG_INFO, "going on from %s (iteration %" PRIu64 ")", path, counters.iteration);
     return REP_OK;

@@ -178,7 +178,10 @@ rep_status rep_evaluate(rep_eval_result *out, const rep_train_options *options) 
     if (status == REP_OK) {
         status = rep_device_open(&device, rep_setup_device(options), options->threads);
     }
-    if (status == REP_OK) { status = evaluate(out, options, set, device); }
+    if (status == REP_OK) {
+        rep_setup_log_device(device, rep_setup_device(options));
+        status = evaluate(out, options, set, device);
+    }
     rep_device_close(device);
     rep_dataset_close(set);
     return status;

@@ -121,6 +121,8 @@ static rep_status iterate(rep_trainer *t, double begin_s, uint64_t first, char *
     rep_status evaluated = REP_OK;
     if (is_last || is_due(done, t->eval_period)) { evaluated = evaluate(t, &row); }
     if (!isnan(row.accuracy)) { report(t, &row, rep_clock_s() - begin_s, done - first, true); }
+    /* A lost device has no state left to save. */
+    if (evaluated == REP_ERR_LOST) { return evaluated; }
     char reason[1024];
     snprintf(reason, sizeof reason, "%s", rep_last_error());
     REP_TRY(rep_metrics_write(t->metrics, &row));
@@ -131,12 +133,19 @@ static rep_status iterate(rep_trainer *t, double begin_s, uint64_t first, char *
     return evaluated == REP_OK ? REP_OK : rep_fail(evaluated, "%s", reason);
 }
 
+/* By then a step's memory is warm and its submissions are recorded. */
+enum { PROFILE_AFTER = 5 };
+
 static rep_status loop(rep_trainer *t, char *path) {
     const double begin_s = rep_clock_s();
     const uint64_t first = t->counters.iteration;
     while (t->counters.iteration < t->max_iteration) {
         if (is_stopped(t)) { return interrupted(t, path); }
         REP_TRY(iterate(t, begin_s, first, path));
+        const uint64_t done = t->counters.iteration;
+        const bool is_time = done - first == PROFILE_AFTER ||
+                             (done == t->max_iteration && done - first < PROFILE_AFTER);
+        if (t->options->on_profile != NULL && is_time) { REP_TRY(rep_trainer_profile(t)); }
     }
     return REP_OK;
 }
@@ -163,11 +172,8 @@ static rep_status finish(rep_trainer *t, rep_train_result *out, const char *path
     return REP_OK;
 }
 
-rep_status rep_train(rep_train_result *out, const rep_train_options *options) {
-    rep_trainer *t = NULL;
-    REP_TRY(rep_trainer_create(&t, options));
+static rep_status train(rep_trainer *t, rep_train_result *out) {
     char path[REP_PATH_BYTES] = "";
-    rep_status status = REP_OK;
     if (t->counters.iteration >= t->max_iteration) {
         snprintf(path, sizeof path, "%s", t->checkpoint);
         rep_log(REP_LOG_INFO,
@@ -176,9 +182,45 @@ rep_status rep_train(rep_train_result *out, const rep_train_options *options) {
                 "on, or choose another OUTPUT_DIR to start anew",
                 path, t->counters.iteration);
     } else {
-        status = loop(t, path);
+        REP_TRY(loop(t, path));
     }
-    if (status == REP_OK) { status = finish(t, out, path); }
+    return finish(t, out, path);
+}
+
+/* Says where a lost device left the run. */
+static rep_status add_place(const rep_trainer *t, rep_status status) {
+    if (status != REP_ERR_LOST) { return status; }
+    const bool has_checkpoint = t->checkpoint[0] != '\0';
+    return rep_fail(status, "training: after iteration %" PRIu64 " of %" PRIu64 ": %s (%s%s)",
+                    t->counters.iteration, t->max_iteration, rep_last_error(),
+                    has_checkpoint ? "checkpoint " : "there is no checkpoint yet", t->checkpoint);
+}
+
+static rep_status train_once(rep_train_result *out, const rep_train_options *options) {
+    rep_trainer *t = NULL;
+    REP_TRY(rep_trainer_create(&t, options));
+    const rep_status status = add_place(t, train(t, out));
     rep_trainer_destroy(t);
     return status;
+}
+
+/* A misspelt name must not wait for the loss to come out. */
+static rep_status check_fallback(const char *name) {
+    rep_device *device = NULL;
+    if (name == NULL) { return REP_OK; }
+    if (rep_device_open(&device, name, 1) != REP_OK) { return rep_fail_prefix("fallback: "); }
+    rep_device_close(device);
+    return REP_OK;
+}
+
+rep_status rep_train(rep_train_result *out, const rep_train_options *options) {
+    REP_TRY(check_fallback(options->fallback));
+    const rep_status status = train_once(out, options);
+    if (status != REP_ERR_LOST || options->fallback == NULL) { return status; }
+    rep_log(REP_LOG_WARNING, "%s; going on on %s", rep_last_error(), options->fallback);
+    rep_train_options again = *options;
+    again.device = options->fallback;
+    again.fallback = NULL;
+    again.on_profile = NULL;
+    return train_once(out, &again);
 }

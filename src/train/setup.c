@@ -10,6 +10,24 @@ const char *rep_setup_device(const rep_train_options *options) {
     return rep_config_values(options->config)->device;
 }
 
+void rep_setup_log_device(const rep_device *device, const char *asked) {
+    rep_device_info d;
+    char reason[420];
+    rep_device_describe(device, &d);
+    if (asked == NULL || strcmp(asked, "auto") == 0) {
+        rep_device_explain_auto(reason, sizeof reason);
+    } else {
+        snprintf(reason, sizeof reason, "\"%.100s\" was asked for", asked);
+    }
+    if (d.is_vulkan) {
+        rep_log(REP_LOG_INFO, "device %s: %s, %s, driver %s, Vulkan %s; %s", d.name, d.description,
+                d.kind, d.driver, d.api, reason);
+    } else {
+        rep_log(REP_LOG_INFO, "device %s, %d threads: %s; %s", d.name, d.threads, d.description,
+                reason);
+    }
+}
+
 rep_status rep_path_join(char *path, const char *folder, const char *name) {
     const int length = snprintf(path, REP_PATH_BYTES, "%s/%s", folder, name);
     if (length < 0 || length >= REP_PATH_BYTES) {

@@ -34,33 +34,58 @@ static rep_status show_plan(FILE *out, const rep_trainer *t) {
 
 typedef struct profile {
     FILE *out;
-    const rep_graph *graph;
+    const rep_trainer *trainer;
     double ms; /* of all nodes so far */
+    uint32_t dispatches, barriers, submissions;
 } profile;
+
+/* "128x1x1 conv2d" and, for further passes, " + 4x1x1 conv2d.2". */
+static void format_dispatches(char *text, size_t bytes, const rep_node_info *info) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint32_t i = 0; i < info->dispatch_count && used < bytes; i++) {
+        used += (size_t)snprintf(text + used, bytes - used, "%s%ux%ux%u %s", i > 0 ? " + " : "",
+                                 info->dispatches[i].x, info->dispatches[i].y,
+                                 info->dispatches[i].z, info->dispatches[i].shader);
+    }
+}
 
 static void show_node(void *context, uint32_t node, const char *op, rep_id tensor, double ms) {
     static const char *const phases[] = {"forward", "backward", "update"};
     profile *p = context;
-    const rep_node *n = &p->graph->nodes[node];
-    const rep_shape s = p->graph->tensors[tensor].shape;
+    rep_node_info info;
+    char work[256], submission[16] = "-";
+    rep_program_node(p->trainer->program, node, &info);
+    const rep_shape s = rep_graph_shape(p->trainer->graph, tensor);
     p->ms += ms;
-    fprintf(p->out, "%-6u %-9s %-18s %9.4f  %dx%dx%dx%d  %s\n", node, phases[n->phase], op, ms, s.n,
-            s.c, s.h, s.w, n->name);
+    p->dispatches += info.dispatch_count;
+    p->barriers += info.barriers;
+    if (info.submission != REP_NOT_SUBMITTED) {
+        snprintf(submission, sizeof submission, "%u", info.submission);
+        if (info.submission >= p->submissions) { p->submissions = info.submission + 1; }
+    }
+    format_dispatches(work, sizeof work, &info);
+    fprintf(p->out, "%-5u %-8s %-16s %9.4f %3s %3u %9.1f %9.1f  %-38s %dx%dx%dx%d  %s\n", node,
+            phases[info.phase], op, ms, submission, info.barriers, (double)info.read_bytes / 1024,
+            (double)info.written_bytes / 1024, work, s.n, s.c, s.h, s.w, info.name);
 }
 
-/* Runs one step on zeros, node by node: the calls a device makes, in their order. */
+/* Runs one step on zeros, then node by node: the calls a device makes, in their order. */
 static rep_status show_program(FILE *out, const rep_trainer *t) {
-    profile p = {out, t->graph, 0};
+    profile p = {.out = out, .trainer = t};
     rep_program_memory m;
     REP_TRY(rep_model_init(t->model, t->graph, t->program, (uint64_t)t->values->seed));
     REP_TRY(rep_program_run(t->program, REP_FORWARD, REP_UPDATE));
-    fprintf(out, "%-6s %-9s %-18s %9s  %s\n", "node", "phase", "op", "ms", "output, name");
+    fprintf(out, "%-5s %-8s %-16s %9s %3s %3s %9s %9s  %-38s %s\n", "node", "phase", "op", "ms",
+            "sub", "bar", "KiB in", "KiB out", "groups and shader, per pass", "output, name");
     REP_TRY(rep_program_profile(t->program, show_node, &p));
     rep_program_memory_get(t->program, &m);
     fprintf(out, "\n%u nodes, %.3f ms; state %.2f, work %.2f, io %.2f, scratch %.2f MiB\n",
             rep_graph_node_count(t->graph), p.ms, (double)m.state_bytes / 1048576,
             (double)m.work_bytes / 1048576, (double)m.io_bytes / 1048576,
             (double)m.scratch_bytes / 1048576);
+    fprintf(out, "%u dispatches, %u barriers (bar), %u submissions (sub)\n", p.dispatches,
+            p.barriers, p.submissions);
     return REP_OK;
 }
 

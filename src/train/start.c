@@ -17,7 +17,7 @@ rep_status rep_start_scales(rep_trainer *t) {
     const char *path = t->values->scale;
     const bool is_resumed = t->checkpoint[0] != '\0';
     if (t->mode != REP_MODE_TARGET && t->mode != REP_MODE_CSLA) {
-        if (path[0] != '\0') {
+        if (path[0] != '\0' && !t->is_reference) {
             rep_log(REP_LOG_WARNING, "SCALE \"%s\" is not used: TRAINING_MODE is %s, not target",
                     path, rep_mode_name(t->mode));
         }
@@ -32,7 +32,7 @@ rep_status rep_start_scales(rep_trainer *t) {
                         "give SCALE out/search/model_final.safetensors, or "
                         "TRAINING_MODE normal");
     }
-    REP_TRY(rep_scales_load(&t->scales, path));
+    if (rep_scales_load(&t->scales, path) != REP_OK) { return rep_fail_prefix("SCALE: "); }
     const size_t count = rep_model_block_count(t->model);
     t->rows = calloc(count + 1, sizeof *t->rows);
     if (t->rows == NULL) { return rep_fail(REP_ERR_MEMORY, "SCALE: no memory"); }

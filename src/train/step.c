@@ -7,22 +7,25 @@
  *   AdamW corrections  1 - beta^t with t counted from 1
  *   EMA decay          d = EMA_DECAY * (1 - exp(-n / 2000)), n updates counted from 1
  */
+#include <inttypes.h>
 #include <math.h>
 
 #include "train/train.h"
 
 static void fill_step(rep_trainer *t, double lr, uint64_t part, int32_t valid) {
-    const double updates = (double)(t->counters.iteration + 1);
+    const uint64_t done = t->counters.iteration - t->counters.skipped;
+    const double updates = (double)(done + 1), scale = (double)t->counters.loss_scale;
     float *step = t->step;
     step[REP_STEP_LR] = (float)lr;
     step[REP_STEP_APPLY] = part + 1 == t->accumulate ? 1 : 0;
-    step[REP_STEP_FIRST] = t->counters.iteration == 0 ? 1 : 0;
+    step[REP_STEP_FIRST] = done == 0 ? 1 : 0;
     step[REP_STEP_KEEP] = part > 0 ? 1 : 0;
-    step[REP_STEP_GRAD_SCALE] = (float)(1 / (double)t->accumulate);
+    step[REP_STEP_GRAD_SCALE] = (float)(1 / ((double)t->accumulate * scale));
     step[REP_STEP_BIAS1] = (float)(1 - pow(t->values->solver_beta1, updates));
     step[REP_STEP_BIAS2] = (float)(1 - pow(t->values->solver_beta2, updates));
     step[REP_STEP_EMA] = (float)(t->values->solver_ema_decay * (1 - exp(-updates / 2000)));
     step[REP_STEP_VALID] = (float)valid;
+    step[REP_STEP_LOSS_SCALE] = (float)scale;
 }
 
 static rep_status write_batch(rep_trainer *t, const rep_batch *batch) {
@@ -46,6 +49,28 @@ static void add_loss(rep_trainer *t, uint64_t epoch, double loss) {
     c->loss_count++;
 }
 
+/* float16: whether gradients that are not finite are an overflow that a smaller loss scale mends.
+ */
+static bool halve_loss_scale(rep_trainer *t) {
+    rep_counters *c = &t->counters;
+    if (!t->is_half || c->loss_scale <= 1) { return false; }
+    c->loss_scale /= 2;
+    c->good_steps = 0;
+    c->skipped++;
+    rep_log(REP_LOG_INFO,
+            "iteration %" PRIu64 ": the gradients overflow float16; step skipped (%" PRIu64
+            " so far), loss scale now %" PRIu64,
+            c->iteration + 1, c->skipped, c->loss_scale);
+    return true;
+}
+
+static void count_good_step(rep_trainer *t) {
+    rep_counters *c = &t->counters;
+    if (!t->is_half || ++c->good_steps < REP_LOSS_SCALE_STEPS) { return; }
+    c->good_steps = 0;
+    if (c->loss_scale < REP_MOST_LOSS_SCALE) { c->loss_scale *= 2; }
+}
+
 rep_status rep_trainer_step(rep_trainer *t, rep_step_report *out) {
     const rep_model_io *io = rep_model_io_get(t->model);
     rep_step_report report = {0};
@@ -57,20 +82,27 @@ rep_status rep_trainer_step(rep_trainer *t, rep_step_report *out) {
         fill_step(t, report.lr, part, batch->valid);
         REP_TRY(write_batch(t, batch));
         REP_TRY(rep_program_run(t->program, REP_FORWARD, REP_BACKWARD));
+        REP_TRY(rep_reference_batch(t, batch));
         float loss = 0, norm[2] = {0};
         REP_TRY(rep_program_read(t->program, io->loss, &loss, 1));
         REP_TRY(rep_program_read(t->program, rep_optimizer_norm(t->optimizer), norm, 2));
-        if (!isfinite(loss) || !isfinite(norm[1])) {
+        const bool is_finite = isfinite(loss) && isfinite(norm[1]);
+        if (!is_finite && !report.is_skipped && !halve_loss_scale(t)) {
             return rep_trainer_nonfinite(t, batch, loss, norm[1]);
         }
+        report.is_skipped = report.is_skipped || !is_finite;
         t->counters.batches++;
         t->counters.tracked++;
-        add_loss(t, batch->epoch, loss);
+        if (isfinite(loss)) { add_loss(t, batch->epoch, loss); }
         report.loss += loss / (double)t->accumulate;
         report.grad_norm = norm[1];
         report.epoch = batch->epoch;
     }
-    REP_TRY(rep_program_run(t->program, REP_UPDATE, REP_UPDATE));
+    if (!report.is_skipped) {
+        REP_TRY(rep_program_run(t->program, REP_UPDATE, REP_UPDATE));
+        count_good_step(t);
+    }
+    REP_TRY(rep_reference_update(t, &report));
     t->counters.iteration++;
     *out = report;
     return REP_OK;

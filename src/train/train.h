@@ -26,6 +26,8 @@ REP_NODISCARD rep_status rep_setup_loader(rep_loader_options *out, const rep_val
 void rep_setup_optimizer(rep_optimizer_spec *out, const rep_values *values);
 /* --device of the options, else DEVICE of the configuration. */
 const char *rep_setup_device(const rep_train_options *options);
+/* One line: the device, what it is, and why it was taken; `asked` is the name it was opened by. */
+void rep_setup_log_device(const rep_device *device, const char *asked);
 /* "folder/name" into path[REP_PATH_BYTES]; REP_ERR_ARGUMENT when it does not fit. */
 REP_NODISCARD rep_status rep_path_join(char *path, const char *folder, const char *name);
 
@@ -73,6 +75,10 @@ typedef struct rep_counters {
     uint64_t epoch;     /* epoch whose loss is being summed */
     double loss_sum;    /* training loss over the batches of that epoch */
     uint64_t loss_count;
+    /* float16: gradients are computed of loss_scale * loss, a power of two that is halved when they
+     * overflow and doubled after so many steps that went well (Micikevicius et al., ICLR 2018). */
+    uint64_t loss_scale, good_steps;
+    uint64_t skipped;   /* steps without an update because of that */
 } rep_counters;
 
 typedef struct rep_trainer {
@@ -93,12 +99,17 @@ typedef struct rep_trainer {
     rep_loader *loader;
     rep_metrics *metrics;
     rep_counters counters;
+    bool is_half; /* DTYPE float16 */
     uint64_t max_iteration, max_epoch, per_epoch, batch, accumulate;
     int64_t eval_period;
     double *step_ms; /* ring of the latest step times */
     uint64_t step_count;
     double accuracy; /* of the last evaluation, -1 before one */
     float step[REP_STEP_WORDS];
+    struct rep_trainer *reference; /* the same net on cpu:float64 while reference_left > 0 */
+    bool is_reference;             /* this is that one */
+    uint64_t reference_left;
+    double reference_loss; /* of the step under way */
 } rep_trainer;
 
 /* trainer.c */
@@ -109,6 +120,12 @@ REP_NODISCARD rep_status rep_trainer_describe(rep_trainer **out, const rep_train
 REP_NODISCARD rep_status rep_trainer_open_device(rep_trainer *trainer);
 void rep_trainer_destroy(rep_trainer *trainer);
 
+/* A second trainer for the same net without data: only its step on the device. */
+REP_NODISCARD rep_status rep_trainer_create_reference(rep_trainer **out, const rep_trainer *of);
+
+/* profile.c: tells options->on_profile of every node of one step. */
+REP_NODISCARD rep_status rep_trainer_profile(rep_trainer *trainer);
+
 /* start.c: scales for the target, initial weights, re-initialisation, or the resumed state. */
 REP_NODISCARD rep_status rep_start_scales(rep_trainer *trainer);
 REP_NODISCARD rep_status rep_start_state(rep_trainer *trainer);
@@ -116,11 +133,21 @@ REP_NODISCARD rep_status rep_start_state(rep_trainer *trainer);
 REP_NODISCARD rep_status rep_start_check_search(const rep_trainer *trainer);
 
 /* step.c: one optimizer step of ACCUMULATE_STEPS batches. */
+enum { REP_FIRST_LOSS_SCALE = 65536, REP_MOST_LOSS_SCALE = 1 << 24, REP_LOSS_SCALE_STEPS = 2000 };
 typedef struct rep_step_report {
     double loss, lr, grad_norm;
     uint64_t epoch;
+    bool is_skipped; /* float16: the gradients overflowed, nothing was updated */
 } rep_step_report;
 REP_NODISCARD rep_status rep_trainer_step(rep_trainer *trainer, rep_step_report *out);
+
+/* reference.c: the first steps in double precision beside the device. All do nothing when there is
+ * no reference. */
+REP_NODISCARD rep_status rep_reference_open(rep_trainer *trainer);
+/* One batch forward and backward; the trainer's step block says how. */
+REP_NODISCARD rep_status rep_reference_batch(rep_trainer *trainer, const rep_batch *batch);
+/* The update, the comparison, and after the last step the end. */
+REP_NODISCARD rep_status rep_reference_update(rep_trainer *trainer, const rep_step_report *step);
 
 /* nonfinite.c: dumps the batch and fails with a sentence that names layer, tensor and pictures. */
 rep_status rep_trainer_nonfinite(rep_trainer *trainer, const rep_batch *batch, double loss,

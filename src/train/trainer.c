@@ -59,12 +59,20 @@ static rep_status build_step(rep_trainer *t, const rep_dataset_info *info) {
     const rep_values *v = t->values;
     rep_vgg_spec spec;
     REP_TRY(rep_vgg_spec_from_config(&spec, v, info->channels, info->class_count));
+    spec.is_half = spec.is_half && !t->is_reference;
     REP_TRY(rep_graph_create(&t->graph));
     REP_TRY(rep_model_build(&t->model, t->graph, &spec, t->mode, true, (int32_t)t->batch,
                             info->height, info->width, (float)v->solver_label_smoothing));
     REP_TRY(rep_graph_check(t->graph));
     REP_TRY(rep_start_scales(t));
-    REP_TRY(rep_graph_backward(t->graph, rep_model_io_get(t->model)->loss, 0));
+    rep_id seed = 0;
+    if (spec.is_half) { /* the loss scale, which changes from step to step */
+        const rep_slice_params word = {REP_STEP_LOSS_SCALE, 1, REP_STEP_WORDS};
+        seed = REP_APPEND(t->graph, SLICE, &word, rep_model_io_get(t->model)->step);
+    }
+    t->is_half = spec.is_half;
+    t->counters.loss_scale = spec.is_half ? REP_FIRST_LOSS_SCALE : 1;
+    REP_TRY(rep_graph_backward(t->graph, rep_model_io_get(t->model)->loss, seed));
     /* The ordinary optimizer has no rows: csla carries its scales in the model. */
     const rep_scale_row *const *rows = t->mode == REP_MODE_TARGET ? t->rows : NULL;
     REP_TRY(rep_optimizer_append(&t->optimizer, t->graph, t->model, &t->spec, rows));
@@ -90,12 +98,33 @@ static void lint_line(void *context, const char *text) {
 
 rep_status rep_trainer_open_device(rep_trainer *t) {
     REP_TRY(rep_device_open(&t->device, rep_setup_device(t->options), t->options->threads));
-    rep_device_info device;
-    rep_device_describe(t->device, &device);
-    rep_log(REP_LOG_INFO, "device %s, %d threads: %s", device.name, device.threads,
-            device.description);
+    rep_setup_log_device(t->device, rep_setup_device(t->options));
     REP_TRY(rep_program_create(&t->program, t->device, t->graph, NULL, NULL));
     return rep_optimizer_upload(t->optimizer, t->program);
+}
+
+/* Only what the step's graph needs; scales come from the checkpoint again where they did before. */
+rep_status rep_trainer_create_reference(rep_trainer **out, const rep_trainer *of) {
+    rep_trainer *t = calloc(1, sizeof *t);
+    if (t == NULL) { return rep_fail(REP_ERR_MEMORY, "reference: no memory"); }
+    t->options = of->options;
+    t->values = of->values;
+    t->is_reference = true;
+    memcpy(t->checkpoint, of->checkpoint, sizeof t->checkpoint);
+    rep_status status = check_values(t);
+    if (status == REP_OK) { status = build_step(t, rep_dataset_info_get(of->train_set)); }
+    if (status == REP_OK) {
+        status = rep_device_open(&t->device, "cpu:float64", of->options->threads);
+    }
+    if (status == REP_OK) {
+        status = rep_program_create(&t->program, t->device, t->graph, NULL, NULL);
+    }
+    if (status != REP_OK) {
+        rep_trainer_destroy(t);
+        return status;
+    }
+    *out = t;
+    return REP_OK;
 }
 
 static rep_status open_loader(rep_trainer *t) {
@@ -136,6 +165,7 @@ static rep_status prepare(rep_trainer *t) {
         REP_TRY(rep_evaluator_create(&t->evaluator, t->device, t->values, t->mode, t->test_set,
                                      t->program, t->spec.ema_decay > 0 ? "ema." : NULL));
     }
+    REP_TRY(rep_reference_open(t));
     REP_TRY(open_loader(t));
     t->step_ms = calloc(REP_STEP_MS_KEPT, sizeof *t->step_ms);
     if (t->step_ms == NULL) { return rep_fail(REP_ERR_MEMORY, "training: no memory"); }
@@ -171,6 +201,7 @@ rep_status rep_trainer_describe(rep_trainer **out, const rep_train_options *opti
 
 void rep_trainer_destroy(rep_trainer *t) {
     if (t == NULL) { return; }
+    rep_trainer_destroy(t->reference);
     rep_metrics_close(t->metrics);
     rep_loader_destroy(t->loader);
     rep_evaluator_destroy(t->evaluator);

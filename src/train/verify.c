@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "nn/nn.h"
-#include "repopt/train.h"
+#include "train/train.h"
 #include "train/verify_cases.h"
 
 enum { BATCH = 8, SIDE = 8, CLASSES = 5, MOST_BLOCKS = 8, MOST_WIDTH = 16, SEED = 20220530 };
@@ -308,7 +308,10 @@ static rep_status verify_on(bool *all_passed, const char *name, int threads, int
     struct pair *pair = malloc(sizeof *pair);
     if (!pair) { return rep_fail(REP_ERR_MEMORY, "verify: out of memory"); }
     rep_status status = rep_device_open(&device, name, threads);
-    if (status == REP_OK) { rep_device_describe(device, &info); }
+    if (status == REP_OK) {
+        rep_device_describe(device, &info);
+        rep_setup_log_device(device, name);
+    }
     for (size_t i = 0; i < sizeof variants / sizeof *variants && status == REP_OK; i++) {
         memset(pair, 0, sizeof *pair);
         pair->variant = &variants[i];

@@ -1,0 +1,416 @@
+/* vk_run.c - records a program's nodes, cuts them into submissions, runs them, moves tensors.
+ *
+ * The first run of a phase dispatches node by node and times each; then the phase is recorded as
+ * command buffers of at most PART_MS each, so that no driver's watchdog fires, and every later run
+ * only submits them. The host writes the next batch into the io mirror while an update still runs;
+ * a run copies the mirror in first and results out last. Barriers stand where a node touches bytes
+ * that an earlier node of the same command buffer wrote, or writes bytes it read.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/vk_program.h"
+
+/* ---- barriers -------------------------------------------------------------------------------- */
+
+/* Bytes [begin, end) of one buffer. */
+typedef struct span {
+    VkBuffer buffer;
+    size_t begin, end;
+} span;
+
+/* What was touched since the last barrier. When it is full, a barrier comes early. */
+enum { MOST_SPANS = 512 };
+typedef struct touched {
+    span reads[MOST_SPANS], writes[MOST_SPANS];
+    uint32_t read_count, write_count;
+} touched;
+
+static bool overlaps(const span *list, uint32_t count, span of) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].buffer == of.buffer && list[i].begin < of.end && of.begin < list[i].end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static span span_of(rep_program *program, rep_id tensor) {
+    size_t offset = 0;
+    const rep_vk_buffer *buffer = rep_vk_locate(program, tensor, &offset);
+    const rep_tensor *t = &program->graph->tensors[tensor];
+    const size_t bytes = rep_shape_count(t->shape) * rep_dtype_bytes(t->dtype, 4);
+    return (span){buffer->buffer, offset, offset + (bytes + 3) / 4 * 4};
+}
+
+/* The spans of one node; scratch is written by its first pass. */
+static void node_spans(rep_program *program, uint32_t index, span *reads, uint32_t *read_count,
+                       span *writes, uint32_t *write_count) {
+    const rep_vk_program *p = program->impl;
+    const rep_node *node = &program->graph->nodes[index];
+    *read_count = *write_count = 0;
+    for (uint32_t i = 0; i < node->in_count; i++) {
+        if (node->in[i]) { reads[(*read_count)++] = span_of(program, node->in[i]); }
+    }
+    for (uint32_t o = 0; o < node->out_count; o++) {
+        if (!node->out[o]) { continue; }
+        writes[(*write_count)++] = span_of(program, node->out[o]);
+        if (rep_op_info_get(node->op)->mode == REP_MODE_UPDATE) {
+            reads[(*read_count)++] = writes[*write_count - 1]; /* moved, not only written */
+        }
+    }
+    if (p->nodes[index].grid.scratch_bytes) {
+        writes[(*write_count)++] = (span){p->scratch.buffer, 0, p->nodes[index].grid.scratch_bytes};
+    }
+}
+
+static void barrier(VkCommandBuffer commands) {
+    const VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                                    .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
+                                    .dstAccessMask =
+                                        VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT};
+    vk.vkCmdPipelineBarrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
+                            VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, 0, 1, &memory, 0, NULL, 0, NULL);
+}
+
+/* Whatever came before, copies and earlier submissions included, is seen by what follows. */
+static void open_barrier(VkCommandBuffer commands) {
+    const VkAccessFlags all = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
+                              VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+    const VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                                    .srcAccessMask =
+                                        VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
+                                    .dstAccessMask = all};
+    const VkPipelineStageFlags stages =
+        VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+    vk.vkCmdPipelineBarrier(commands, stages, stages, 0, 1, &memory, 0, NULL, 0, NULL);
+}
+
+/* What the host reads after the fence. */
+static void close_barrier(VkCommandBuffer commands) {
+    const VkMemoryBarrier memory = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+        .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
+        .dstAccessMask = VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT};
+    vk.vkCmdPipelineBarrier(commands,
+                            VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
+                            VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &memory, 0, NULL, 0, NULL);
+}
+
+/* ---- recording ------------------------------------------------------------------------------- */
+
+static void dispatch(const rep_vk_node *n, VkCommandBuffer commands) {
+    vk.vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, n->layout, 0, 1, &n->set,
+                               0, NULL);
+    vk.vkCmdPushConstants(commands, n->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, n->push_bytes,
+                          &n->push);
+    for (uint32_t pass = 0; pass < n->grid.pass_count; pass++) {
+        if (pass > 0) { barrier(commands); }
+        vk.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, n->pipelines[pass]);
+        vk.vkCmdDispatch(commands, n->grid.groups[pass].x, n->grid.groups[pass].y,
+                         n->grid.groups[pass].z);
+    }
+}
+
+/* Puts a barrier in front of a node that needs one, and notes what the node touches. */
+static bool touch(touched *seen, rep_program *program, uint32_t index, VkCommandBuffer commands) {
+    span reads[REP_MAX_INPUTS + REP_MAX_OUTPUTS], writes[REP_MAX_OUTPUTS + 1];
+    uint32_t read_count, write_count;
+    node_spans(program, index, reads, &read_count, writes, &write_count);
+    bool needs =
+        seen->read_count + read_count > MOST_SPANS || seen->write_count + write_count > MOST_SPANS;
+    for (uint32_t i = 0; i < read_count; i++) {
+        needs = needs || overlaps(seen->writes, seen->write_count, reads[i]);
+    }
+    for (uint32_t i = 0; i < write_count; i++) {
+        needs = needs || overlaps(seen->writes, seen->write_count, writes[i]) ||
+                overlaps(seen->reads, seen->read_count, writes[i]);
+    }
+    if (needs) {
+        barrier(commands);
+        seen->read_count = seen->write_count = 0;
+    }
+    memcpy(seen->reads + seen->read_count, reads, read_count * sizeof *reads);
+    memcpy(seen->writes + seen->write_count, writes, write_count * sizeof *writes);
+    seen->read_count += read_count;
+    seen->write_count += write_count;
+    return needs;
+}
+
+static void record_nodes(rep_program *program, VkCommandBuffer commands, uint32_t first,
+                         uint32_t end, touched *seen) {
+    rep_vk_program *p = program->impl;
+    seen->read_count = seen->write_count = 0;
+    open_barrier(commands);
+    for (uint32_t n = first; n < end; n++) {
+        p->nodes[n].has_barrier = touch(seen, program, n, commands);
+        if (p->nodes[n].has_barrier) { p->barrier_count++; }
+        dispatch(&p->nodes[n], commands);
+    }
+    close_barrier(commands);
+}
+
+static rep_status new_commands(rep_vk_device *device, VkCommandBuffer *out) {
+    const VkCommandBufferAllocateInfo info = {.sType =
+                                                  VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                              .commandPool = device->pool,
+                                              .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                              .commandBufferCount = 1};
+    REP_VK_TRY(vk.vkAllocateCommandBuffers(device->device, &info, out));
+    const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    REP_VK_TRY(vk.vkBeginCommandBuffer(*out, &begin));
+    return REP_OK;
+}
+
+/* Small results that the host reads after a run: what nodes write in io, and kept work tensors. */
+static bool is_result(const rep_graph *graph, rep_id id) {
+    const rep_tensor *tensor = &graph->tensors[id];
+    if (tensor->region != REP_IO || tensor->block) { return false; }
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        for (uint32_t o = 0; o < graph->nodes[n].out_count; o++) {
+            if (rep_graph_root(graph, graph->nodes[n].out[o]) == id) { return true; }
+        }
+    }
+    return false;
+}
+
+rep_status rep_vk_record_copies(rep_program *program) {
+    rep_vk_device *device = program->device->impl;
+    rep_vk_program *p = program->impl;
+    const rep_graph *graph = program->graph;
+    REP_TRY(new_commands(device, &p->copy_in));
+    REP_TRY(new_commands(device, &p->copy_out));
+    open_barrier(p->copy_in);
+    open_barrier(p->copy_out);
+    for (rep_id id = 1; id < graph->tensor_count; id++) {
+        const rep_tensor *tensor = &graph->tensors[id];
+        if (tensor->region != REP_IO || tensor->block) { continue; }
+        const span of = span_of(program, id);
+        const VkBufferCopy region = {of.begin, of.begin, of.end - of.begin};
+        vk.vkCmdCopyBuffer(p->copy_in, p->mirror.buffer, of.buffer, 1, &region);
+        if (is_result(graph, id)) {
+            vk.vkCmdCopyBuffer(p->copy_out, of.buffer, p->mirror.buffer, 1, &region);
+        }
+    }
+    close_barrier(p->copy_out);
+    REP_VK_TRY(vk.vkEndCommandBuffer(p->copy_in));
+    REP_VK_TRY(vk.vkEndCommandBuffer(p->copy_out));
+    return REP_OK;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static const double PART_MS = 100;
+
+rep_status rep_vk_run_node(rep_program *program, uint32_t index) {
+    rep_vk_device *device = program->device->impl;
+    rep_vk_program *p = program->impl;
+    REP_TRY(rep_vk_begin_transfer(device));
+    open_barrier(device->transfer);
+    dispatch(&p->nodes[index], device->transfer);
+    close_barrier(device->transfer);
+    return rep_vk_submit_transfer(device, &p->nodes[index].ms);
+}
+
+/* Copies the batch in first, and the results out behind. */
+static rep_status copy_in(rep_program *program) {
+    rep_vk_program *p = program->impl;
+    if (!p->is_mirror_dirty) { return REP_OK; }
+    p->is_mirror_dirty = false;
+    return rep_vk_submit(program->device->impl, &p->copy_in, 1);
+}
+
+static rep_status run_measured(rep_program *program, rep_phase first, rep_phase last) {
+    rep_vk_program *p = program->impl;
+    REP_TRY(copy_in(program));
+    for (uint32_t phase = first; phase <= (uint32_t)last; phase++) {
+        program->ms[phase] = 0;
+        for (uint32_t n = p->first_node[phase]; n < p->first_node[phase + 1]; n++) {
+            REP_TRY(rep_vk_run_node(program, n));
+            program->ms[phase] += p->nodes[n].ms;
+        }
+    }
+    return rep_vk_submit(program->device->impl, &p->copy_out, 1);
+}
+
+static bool is_recorded(const rep_vk_program *p, uint32_t phase) {
+    for (uint32_t i = 0; i < p->part_count; i++) {
+        if (p->parts[i].phase == phase) { return true; }
+    }
+    return p->first_node[phase] == p->first_node[phase + 1];
+}
+
+static rep_status record_part(rep_program *program, uint32_t phase, uint32_t first, uint32_t end,
+                              touched *seen) {
+    rep_vk_device *device = program->device->impl;
+    rep_vk_program *p = program->impl;
+    rep_vk_part *part = &p->parts[p->part_count];
+    *part = (rep_vk_part){.phase = phase, .first = first, .end = end};
+    REP_TRY(new_commands(device, &part->commands));
+    p->part_count++;
+    if (p->ticks && first == p->first_node[phase]) {
+        vk.vkCmdResetQueryPool(part->commands, p->ticks, 2 * phase, 2);
+        vk.vkCmdWriteTimestamp(part->commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, p->ticks,
+                               2 * phase);
+    }
+    record_nodes(program, part->commands, first, end, seen);
+    if (p->ticks && end == p->first_node[phase + 1]) {
+        vk.vkCmdWriteTimestamp(part->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, p->ticks,
+                               2 * phase + 1);
+    }
+    REP_VK_TRY(vk.vkEndCommandBuffer(part->commands));
+    return REP_OK;
+}
+
+/* Cuts a timed phase into parts and records them. */
+static rep_status record_phase(rep_program *program, uint32_t phase) {
+    rep_vk_device *device = program->device->impl;
+    rep_vk_program *p = program->impl;
+    if (!p->ticks && device->caps.ns_per_tick > 0) {
+        const VkQueryPoolCreateInfo ticks = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
+                                             .queryType = VK_QUERY_TYPE_TIMESTAMP,
+                                             .queryCount = 2 * REP_PHASE_COUNT};
+        REP_VK_TRY(vk.vkCreateQueryPool(device->device, &ticks, NULL, &p->ticks));
+    }
+    touched *seen = malloc(sizeof *seen);
+    if (!seen) { return rep_fail(REP_ERR_MEMORY, "program: out of memory"); }
+    rep_status status = REP_OK;
+    const uint32_t end = p->first_node[phase + 1];
+    uint32_t first = p->first_node[phase];
+    while (first < end && status == REP_OK) {
+        uint32_t next = first;
+        double ms = 0;
+        while (next < end && (next == first || ms + p->nodes[next].ms <= PART_MS)) {
+            ms += p->nodes[next++].ms;
+        }
+        status = record_part(program, phase, first, next, seen);
+        first = next;
+    }
+    free(seen);
+    return status;
+}
+
+static rep_status read_times(rep_program *program, rep_phase first, rep_phase last) {
+    rep_vk_device *device = program->device->impl;
+    const rep_vk_program *p = program->impl;
+    for (uint32_t phase = first; p->ticks && phase <= (uint32_t)last; phase++) {
+        uint64_t ticks[2];
+        if (p->first_node[phase] == p->first_node[phase + 1]) { continue; }
+        REP_VK_TRY(vk.vkGetQueryPoolResults(device->device, p->ticks, 2 * phase, 2, sizeof ticks,
+                                            ticks, 8, VK_QUERY_RESULT_64_BIT));
+        program->ms[phase] =
+            (double)(ticks[1] - ticks[0]) * (double)device->caps.ns_per_tick * 1e-6;
+    }
+    return REP_OK;
+}
+
+static rep_status run(rep_program *program, rep_phase first, rep_phase last) {
+    rep_vk_program *p = program->impl;
+    bool is_ready = true;
+    for (uint32_t phase = first; phase <= (uint32_t)last; phase++) {
+        is_ready = is_ready && is_recorded(p, phase);
+    }
+    if (!is_ready) {
+        REP_TRY(run_measured(program, first, last));
+        for (uint32_t phase = first; phase <= (uint32_t)last; phase++) {
+            if (!is_recorded(p, phase)) { REP_TRY(record_phase(program, phase)); }
+        }
+        return REP_OK;
+    }
+    if (p->is_update_untimed) {
+        p->is_update_untimed = false;
+        REP_TRY(rep_vk_wait(program->device->impl));
+        REP_TRY(read_times(program, REP_UPDATE, REP_UPDATE));
+    }
+    uint32_t count = 0;
+    if (p->is_mirror_dirty) { p->batch[count++] = p->copy_in; }
+    p->is_mirror_dirty = false;
+    for (uint32_t phase = first; phase <= (uint32_t)last; phase++) {
+        for (uint32_t i = 0; i < p->part_count; i++) {
+            if (p->parts[i].phase == phase) { p->batch[count++] = p->parts[i].commands; }
+        }
+    }
+    if (first == REP_UPDATE) { /* its results stay on the device: nobody need wait yet */
+        p->is_update_untimed = true;
+        return rep_vk_start(program->device->impl, p->batch, count);
+    }
+    p->batch[count++] = p->copy_out;
+    const double begin_s = rep_clock_s();
+    REP_TRY(rep_vk_submit(program->device->impl, p->batch, count));
+    if (!p->ticks) { program->ms[first] = (rep_clock_s() - begin_s) * 1e3; }
+    return read_times(program, first, last);
+}
+
+static rep_status run_one(rep_program *program, uint32_t node) {
+    const rep_vk_program *p = program->impl;
+    REP_TRY(copy_in(program));
+    REP_TRY(rep_vk_run_node(program, node));
+    return rep_vk_submit(program->device->impl, &p->copy_out, 1);
+}
+
+/* ---- tensors in and out ---------------------------------------------------------------------- */
+
+/* What a lost device left in mapped memory is nothing to go on with. */
+static rep_status check_present(const rep_program *program) {
+    const rep_vk_device *device = program->device->impl;
+    return device->is_lost ? rep_vk_fail(VK_ERROR_DEVICE_LOST, "a copy") : REP_OK;
+}
+
+static rep_status write_tensor(rep_program *program, rep_id tensor, const void *data,
+                               size_t bytes) {
+    rep_vk_program *p = program->impl;
+    size_t offset = 0;
+    REP_TRY(check_present(program));
+    rep_vk_buffer *buffer = rep_vk_locate(program, tensor, &offset);
+    if (buffer == &p->regions[REP_IO]) { /* an update that still runs reads the device's own */
+        memcpy((char *)p->mirror.mapped + offset, data, bytes);
+        p->is_mirror_dirty = true;
+        return REP_OK;
+    }
+    return rep_vk_write(program->device->impl, buffer, offset, data, bytes);
+}
+
+static rep_status read_tensor(rep_program *program, rep_id tensor, void *data, size_t bytes) {
+    rep_vk_program *p = program->impl;
+    size_t offset = 0;
+    REP_TRY(check_present(program));
+    rep_vk_buffer *buffer = rep_vk_locate(program, tensor, &offset);
+    if (buffer == &p->regions[REP_IO]) {
+        REP_TRY(rep_vk_wait(program->device->impl));
+        memcpy(data, (const char *)p->mirror.mapped + offset, bytes);
+        return REP_OK;
+    }
+    return rep_vk_read(program->device->impl, buffer, offset, data, bytes);
+}
+
+static double node_ms(const rep_program *program, uint32_t node) {
+    const rep_vk_program *p = program->impl;
+    return p->nodes[node].ms;
+}
+
+static void vk_close(rep_device *device) {
+    rep_vk_device *d = device->impl;
+    if (!d) { return; }
+    if (d->device) {
+        (void)vk.vkDeviceWaitIdle(d->device);
+        rep_vk_tuned_close(d);
+        rep_vk_pipelines_close(d);
+        rep_vk_buffer_destroy(d, &d->staging);
+        if (d->ticks) { vk.vkDestroyQueryPool(d->device, d->ticks, NULL); }
+        if (d->fence) { vk.vkDestroyFence(d->device, d->fence, NULL); }
+        if (d->pool) { vk.vkDestroyCommandPool(d->device, d->pool, NULL); }
+        vk.vkDestroyDevice(d->device, NULL);
+    }
+    rep_vk_instance_release();
+    free(d);
+}
+
+const rep_backend rep_vk_backend = {.program_prepare = rep_vk_prepare,
+                                    .program_release = rep_vk_release,
+                                    .run = run,
+                                    .run_node = run_one,
+                                    .write = write_tensor,
+                                    .read = read_tensor,
+                                    .node_ms = node_ms,
+                                    .describe_node = rep_vk_describe_node,
+                                    .close = vk_close};
