@@ -27,10 +27,16 @@ static uint64_t wanted_groups(const rep_vk_work *work) {
     return rep_vk_is_like_gpu(work->caps) ? 512 : 8;
 }
 
+/* Mesa's software driver ends an invocation's loops, silently, after 65,535 rounds in all, those of
+ * inner loops counted: work is cut so that none comes near. */
+enum { MOST_ROUNDS = 1024 };
+
 static rep_status grid_element(rep_vk_grid *out, const rep_vk_work *work) {
-    /* Long loops let a software driver read once what elements share. */
-    const uint64_t most = !rep_vk_is_like_gpu(work->caps) ? 64 : work->caps->max_groups;
     const uint64_t groups = ceil_div(rep_shape_count(work->y), REP_VK_GROUP_SIZE);
+    /* Long loops let a software driver read once what elements share. */
+    const uint64_t most = rep_vk_is_like_gpu(work->caps)
+                              ? work->caps->max_groups
+                              : at_least(64, ceil_div(groups, MOST_ROUNDS));
     set_pass(out, 0, work, at_most(groups, most), 1, 1);
     return REP_OK;
 }
@@ -45,9 +51,12 @@ static rep_status grid_rows(rep_vk_grid *out, const rep_vk_work *work) {
     return REP_OK;
 }
 
-/* Cuts `count` rows or elements into chunks of at least `least`, at most `most` of them. */
-static void set_chunks(rep_vk_grid *out, uint64_t count, uint64_t least, uint64_t most) {
-    const uint64_t chunks = at_least(1, at_most(count / least, most));
+/* Cuts `count` rows or elements into chunks of at least `least` and at most `largest`, and, where
+ * that allows it, into at most `most` of them. */
+static void set_chunks(rep_vk_grid *out, uint64_t count, uint64_t least, uint64_t most,
+                       uint64_t largest) {
+    const uint64_t wanted = at_least(1, at_most(count / least, most));
+    const uint64_t chunks = at_least(wanted, ceil_div(count, largest));
     out->chunk = (uint32_t)ceil_div(count, chunks);
     out->chunks = (uint32_t)ceil_div(count, out->chunk);
 }
@@ -56,7 +65,7 @@ static rep_status grid_channel(rep_vk_grid *out, const rep_vk_work *work) {
     enum { WIDE = 32, LEAST_ROWS = 128, MOST_CHUNKS = 128 };
     const uint64_t channels = (uint64_t)work->x.c, tiles = ceil_div(channels, WIDE);
     const uint64_t most = at_most(MOST_CHUNKS, at_least(1, wanted_groups(work) / tiles));
-    set_chunks(out, rows_of(work->x), LEAST_ROWS, most);
+    set_chunks(out, rows_of(work->x), LEAST_ROWS, most, 4 * MOST_ROUNDS);
     set_pass(out, 0, work, tiles, out->chunks, 1);
     set_pass(out, 1, work, ceil_div(channels, REP_VK_GROUP_SIZE), 1, 1);
     out->scratch_bytes = (size_t)(out->chunks * 2 * channels * sizeof(float));
@@ -66,7 +75,7 @@ static rep_status grid_channel(rep_vk_grid *out, const rep_vk_work *work) {
 static rep_status grid_scalar(rep_vk_grid *out, const rep_vk_work *work) {
     enum { LEAST_ELEMENTS = 4096, MOST_CHUNKS = 1024 };
     set_chunks(out, rep_shape_count(work->x), LEAST_ELEMENTS,
-               at_most(MOST_CHUNKS, wanted_groups(work)));
+               at_most(MOST_CHUNKS, wanted_groups(work)), MOST_ROUNDS * REP_VK_GROUP_SIZE);
     set_pass(out, 0, work, out->chunks, 1, 1);
     set_pass(out, 1, work, 1, 1, 1);
     out->scratch_bytes = out->chunks * 2 * sizeof(float);
@@ -155,11 +164,12 @@ static rep_status grid_pixel_tile(rep_vk_grid *out, const rep_vk_work *work) {
 /* The gradient of w: inputs (x, dy); pixels are cut into chunks that pass 2 joins in order. How
  * many follows from the rule's tile, so that another tile does not change the sums. */
 static void set_pixel_chunks(rep_vk_grid *out, const rep_vk_work *work, uint64_t tiles) {
-    enum { LEAST_PIXELS = 256, MOST_CHUNKS = 64 };
+    enum { LEAST_PIXELS = 256, MOST_CHUNKS = 64, LARGEST = 2 * MOST_ROUNDS };
     const uint64_t weights = rep_shape_count(work->y);
-    const uint64_t room = work->caps->max_range_bytes / (weights * sizeof(float));
-    set_chunks(out, rows_of(work->w), LEAST_PIXELS,
-               at_least(1, at_most(at_most(MOST_CHUNKS, room), wanted_groups(work) / tiles)));
+    const uint64_t room = at_least(1, work->caps->max_range_bytes / (weights * sizeof(float)));
+    const uint64_t most = at_most(at_most(MOST_CHUNKS, room), wanted_groups(work) / tiles);
+    set_chunks(out, rows_of(work->w), LEAST_PIXELS, most,
+               at_least(LARGEST, ceil_div(rows_of(work->w), room)));
     out->scratch_bytes = (size_t)(out->chunks * weights * sizeof(float));
 }
 
