@@ -448,7 +448,19 @@ int main(void) {
         cmocka_unit_test(test_gradient_overflow),
         cmocka_unit_test(test_divergence_keeps_the_checkpoint),
     };
+    /* A software driver compiles every shader anew for every run: what depends on the device, with
+     * test_vulkan.c for the rest. */
+    const struct CMUnitTest device_tests[] = {
+        cmocka_unit_test(test_evaluate_repeats_the_run),
+        cmocka_unit_test(test_accumulation_is_one_batch),
+        cmocka_unit_test(test_nonfinite_names_the_tensor),
+        cmocka_unit_test(test_gradient_overflow),
+        cmocka_unit_test(test_divergence_keeps_the_checkpoint),
+    };
     int result = 0;
     if (!test_devices_start(&result)) { return result; }
+    if (test_wants_vulkan()) {
+        return cmocka_run_group_tests_name("train", device_tests, NULL, NULL);
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,12 +54,12 @@ function(rep_on_driver prefix driver)
   endforeach()
 endfunction()
 
-set(rep_vulkan_tests ops oracle_ops oracle_blocks oracle_models oracle_optim oracle_rep verify train
-    vulkan check_rows half)
-rep_on_driver(lavapipe lavapipe REPOPT_TEST_VALIDATE=1 TESTS ${rep_vulkan_tests})
+set(rep_short_tests ops oracle_ops oracle_blocks oracle_models oracle_optim oracle_rep vulkan)
+rep_on_driver(lavapipe lavapipe REPOPT_TEST_VALIDATE=1
+              TESTS ${rep_short_tests} verify train check_rows half)
 rep_on_driver(lavapipe_small lavapipe REPOPT_TEST_SMALL=1 REPOPT_TEST_VALIDATE=1
               TESTS ops oracle_models)
-rep_on_driver(swiftshader swiftshader REPOPT_TEST_VALIDATE=1 TESTS ${rep_vulkan_tests})
+rep_on_driver(swiftshader swiftshader REPOPT_TEST_VALIDATE=1 TESTS ${rep_short_tests})
 # Checks inside the shaders make compiling them several times as long.
 rep_on_driver(lavapipe_gpu_checks lavapipe REPOPT_TEST_VALIDATE=gpu TESTS ops)
 rep_on_driver(swiftshader_gpu_checks swiftshader REPOPT_TEST_VALIDATE=gpu TESTS ops)
