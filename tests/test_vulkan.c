@@ -316,8 +316,8 @@ static void note_loss(void *context, const rep_progress *now) {
 }
 
 /* The same net from the same numbers on the same pictures, beside the CPU's kernels and beside
- * double precision. Each step adds its roundings, about 2^-24 of each sum, and passes on those before it;
- * with a small rate they stay near 1e-7, with a large one they grow on any device. */
+ * double precision. Each step adds its roundings, about 2^-24 of each sum, and passes on those
+ * before it; with a small rate they stay near 1e-7, with a large one they grow on any device. */
 static void test_curve_is_the_cpu_s(void **state) {
     (void)state;
     char root[64];
