@@ -5,18 +5,8 @@
 # The Vulkan half runs on Mesa's software driver where it is installed, else it is left out.
 set -uo pipefail
 
-repopt=$1
 source=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-checks=0 failures=0
-
-complain() {
-    failures=$((failures + 1))
-    echo "FAIL: $1"
-    sed 's/^/    /' "$work/stdout" "$work/stderr" | tail -n 12
-}
+source "$(dirname "$0")/cli_checks.sh"
 
 # expect CODE PATTERN WORD...: that exit code, and the pattern in what is printed. A failure ends with
 # one line that begins with "repopt: ".
