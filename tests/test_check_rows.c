@@ -1,5 +1,5 @@
 /* test_check_rows.c - what `repopt check` does when a device misbehaves, and its SPIR-V reader on
- * damaged modules. Needs a Vulkan device; a software one is enough.
+ * damaged modules. Runs on a Vulkan driver only; see devices.h.
  */
 #include "check.h"
 
@@ -8,9 +8,8 @@
 #include <unistd.h>
 
 #include "check/run.h"
+#include "devices.h"
 #include "temp_folder.h"
-
-enum { SKIPPED = 77 };
 
 /* The rows of a run, counted. */
 typedef struct seen {
@@ -205,11 +204,7 @@ int main(void) {
         cmocka_unit_test(test_kept_rows_replay),
         cmocka_unit_test(test_damaged_descriptions),
     };
-    rep_device *device = NULL;
-    if (rep_device_open(&device, "vulkan:0", 1) != REP_OK) {
-        printf("skipped: %s\n", rep_last_error());
-        return SKIPPED;
-    }
-    rep_device_close(device);
+    int result = 0;
+    if (!test_devices_start(&result)) { return result; }
     return cmocka_run_group_tests_name("check_rows", tests, temp_make, temp_remove);
 }
