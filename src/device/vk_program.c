@@ -15,7 +15,7 @@ rep_vk_buffer *rep_vk_locate(rep_program *program, rep_id tensor, size_t *offset
     return &p->regions[program->graph->tensors[tensor].region];
 }
 
-static size_t bytes_of(const rep_tensor *tensor) {
+size_t rep_vk_tensor_bytes(const rep_tensor *tensor) {
     return rep_shape_count(tensor->shape) * rep_dtype_bytes(tensor->dtype, 4);
 }
 
@@ -28,7 +28,6 @@ static void set_shape(int32_t out[4], rep_shape shape) {
     out[3] = shape.w;
 }
 
-/* An update op's first output exists already and may be left out of the shape rule. */
 static rep_shape shape_at(const rep_graph *graph, rep_id tensor) {
     return graph->tensors[tensor].shape;
 }
@@ -164,7 +163,7 @@ static rep_status check_tensors(const rep_program *program, const rep_vk_device 
     const rep_graph *graph = program->graph;
     for (rep_id id = 1; id < graph->tensor_count; id++) {
         const rep_tensor *tensor = &graph->tensors[id];
-        const size_t bytes = bytes_of(tensor);
+        const size_t bytes = rep_vk_tensor_bytes(tensor);
         if (tensor->dtype == REP_F16 && !device->caps.has_f16) {
             return rep_fail(REP_ERR_DEVICE, "%s: has no 16-bit storage; use DTYPE float32",
                             device->caps.name);
@@ -210,7 +209,7 @@ static uint32_t count_bindings(const rep_vk_program *p, uint32_t node_count) {
 static VkDescriptorBufferInfo binding_of(rep_program *program, rep_id tensor) {
     size_t offset = 0;
     const rep_vk_buffer *buffer = rep_vk_locate(program, tensor, &offset);
-    const size_t bytes = bytes_of(&program->graph->tensors[tensor]);
+    const size_t bytes = rep_vk_tensor_bytes(&program->graph->tensors[tensor]);
     /* The exact size: shaders take shapes of further inputs from it. */
     return (VkDescriptorBufferInfo){buffer->buffer, offset, bytes};
 }

@@ -127,7 +127,8 @@ rep_status rep_vk_set_tile(rep_program *program, uint32_t node, const uint32_t t
 rep_status rep_vk_run_node(rep_program *program, uint32_t node);
 /* Records the copies between the io region and its mirror. */
 rep_status rep_vk_record_copies(rep_program *program);
-/* Where a tensor lies. */
+/* Bytes of a tensor, and where it lies. */
+size_t rep_vk_tensor_bytes(const rep_tensor *tensor);
 rep_vk_buffer *rep_vk_locate(rep_program *program, rep_id tensor, size_t *offset);
 /* vk_describe.c */
 void rep_vk_describe_node(const rep_program *program, uint32_t node, rep_node_info *out);

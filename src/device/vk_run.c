@@ -38,8 +38,7 @@ static bool overlaps(const span *list, uint32_t count, span of) {
 static span span_of(rep_program *program, rep_id tensor) {
     size_t offset = 0;
     const rep_vk_buffer *buffer = rep_vk_locate(program, tensor, &offset);
-    const rep_tensor *t = &program->graph->tensors[tensor];
-    const size_t bytes = rep_shape_count(t->shape) * rep_dtype_bytes(t->dtype, 4);
+    const size_t bytes = rep_vk_tensor_bytes(&program->graph->tensors[tensor]);
     return (span){buffer->buffer, offset, offset + (bytes + 3) / 4 * 4};
 }
 
@@ -162,7 +161,7 @@ static rep_status new_commands(rep_vk_device *device, VkCommandBuffer *out) {
     return REP_OK;
 }
 
-/* Small results that the host reads after a run: what nodes write in io, and kept work tensors. */
+/* Results that the host reads after a run: what nodes write in io, where kept tensors lie. */
 static bool is_result(const rep_graph *graph, rep_id id) {
     const rep_tensor *tensor = &graph->tensors[id];
     if (tensor->region != REP_IO || tensor->block) { return false; }
