@@ -125,6 +125,15 @@ static void test_batches_do_not_depend_on_threads_or_start(void **state) {
             const uint64_t hash = hash_batch(batch, BATCH);
             if (r == 0) { wanted[n] = hash; }
             assert_int_equal(hash, wanted[n]);
+            /* A look ahead, when there is something to see, leaves the batch as it was. */
+            const rep_batch *next = rep_loader_peek(loader);
+            if (next) {
+                assert_int_equal(next->index, n + 1);
+                if (r > 0 && n + 1 < BATCHES) {
+                    assert_int_equal(hash_batch(next, BATCH), wanted[n + 1]);
+                }
+                assert_int_equal(hash_batch(batch, BATCH), hash);
+            }
         }
         rep_loader_destroy(loader);
     }

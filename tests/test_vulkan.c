@@ -177,8 +177,8 @@ static void test_absurd_allocation(void **state) {
     (void)state;
     const rep_device_info info = first_vulkan();
     /* As large as one binding may be and as many as do not fit. */
-    const uint64_t most = info.binding_bytes < (uint64_t)1 << 30 ? info.binding_bytes
-                                                                 : (uint64_t)1 << 30;
+    const uint64_t most =
+        info.binding_bytes < (uint64_t)1 << 30 ? info.binding_bytes : (uint64_t)1 << 30;
     const int count = (int)(info.memory_bytes / most) + 2;
     expect_refused("weight", count, (int32_t)(most / 4), "parameters and state",
                    "are the most at once");
@@ -191,6 +191,98 @@ static void test_binding_limit(void **state) {
     rep_vulkan_configure(&options);
     expect_refused("huge", 1, (1 << 25) + 1, "huge0", "128 MiB at most");
     tiny_works();
+}
+
+/* ---- reads, writes and runs that overlap -------------------------------------------------------
+ */
+
+/* y = x + x on `count` values, once or many times, beside a state tensor that no node touches. */
+typedef struct twice {
+    rep_device *device;
+    rep_graph *graph;
+    rep_program *program;
+    rep_id x, y, kept;
+    int32_t count;
+    float *values;
+} twice;
+
+static void twice_open(twice *t, int32_t count, int32_t kept) {
+    *t = (twice){.count = count};
+    CHECK_OK(rep_device_open(&t->device, test_device_first(), 1));
+    CHECK_OK(rep_graph_create(&t->graph));
+    t->x = rep_graph_tensor(t->graph, "x", REP_F32, (rep_shape){1, count, 1, 1}, REP_IO);
+    t->kept = rep_graph_tensor(t->graph, "kept", REP_F32, (rep_shape){1, kept, 1, 1}, REP_STATE);
+    t->y = REP_APPEND(t->graph, ADD, NULL, t->x, t->x);
+    rep_graph_keep(t->graph, t->y);
+    CHECK_OK(rep_program_create(&t->program, t->device, t->graph, NULL, NULL));
+    t->values = malloc((size_t)(count > kept ? count : kept) * sizeof *t->values);
+    assert_non_null(t->values);
+}
+
+static void twice_close(twice *t) {
+    free(t->values);
+    rep_program_destroy(t->program);
+    rep_graph_destroy(t->graph);
+    rep_device_close(t->device);
+}
+
+static void twice_write(twice *t, int number) {
+    for (int32_t i = 0; i < t->count; i++) { t->values[i] = (float)(i % 1000 + 1000 * number); }
+    CHECK_OK(rep_program_write(t->program, t->x, t->values, (size_t)t->count));
+}
+
+static void twice_expect(twice *t, rep_id tensor, float factor, int number) {
+    CHECK_OK(rep_program_read(t->program, tensor, t->values, (size_t)t->count));
+    for (int32_t i = 0; i < t->count; i++) {
+        const float wanted = factor * (float)(i % 1000 + 1000 * number);
+        if (t->values[i] != wanted) {
+            fail_msg("batch %d, element %d: %g, wanted %g", number, i, (double)t->values[i],
+                     (double)wanted);
+        }
+    }
+}
+
+/* 63 KiB stay in the host's mirror until the run; 300 KiB are sent ahead to a GPU. */
+static void test_next_batch(void **state) {
+    (void)state;
+    for (int round = 0; round < 4; round++) {
+        twice t;
+        options.is_like_gpu = round % 2 == 1;
+        rep_vulkan_configure(&options);
+        twice_open(&t, round < 2 ? 16000 : 76801, 1);
+        twice_write(&t, 1);
+        for (int number = 1; number < 6; number++) {
+            CHECK_OK(rep_program_run(t.program, REP_FORWARD, REP_UPDATE));
+            twice_write(&t, 99); /* written twice: the later counts */
+            twice_write(&t, number + 1);
+            twice_expect(&t, t.y, 2, number);
+            twice_expect(&t, t.x, 1, number + 1);
+        }
+        /* More runs than may be under way at once, and nobody looks in between. */
+        for (int number = 7; number < 20; number++) {
+            twice_write(&t, number);
+            CHECK_OK(rep_program_run(t.program, REP_FORWARD, REP_UPDATE));
+        }
+        CHECK_OK(rep_program_wait(t.program));
+        twice_expect(&t, t.y, 2, 19);
+        twice_close(&t);
+    }
+}
+
+/* Longer than the staging ring, and no whole number of its pieces. */
+static void test_long_copies(void **state) {
+    (void)state;
+    enum { LENGTH = (3 << 20) + 12345 };
+    twice t;
+    options.is_like_gpu = true;
+    rep_vulkan_configure(&options);
+    twice_open(&t, 16, LENGTH);
+    for (int32_t i = 0; i < LENGTH; i++) { t.values[i] = (float)i; }
+    CHECK_OK(rep_program_write(t.program, t.kept, t.values, LENGTH));
+    memset(t.values, 0, LENGTH * sizeof *t.values);
+    CHECK_OK(rep_program_read(t.program, t.kept, t.values, LENGTH));
+    for (int32_t i = 0; i < LENGTH; i++) { assert_true(t.values[i] == (float)i); }
+    twice_close(&t);
 }
 
 /* ---- faults -------------------------------------------------------------------------------------
@@ -406,6 +498,8 @@ int main(void) {
         cmocka_unit_test_setup(test_small_device, reset),
         cmocka_unit_test_setup(test_absurd_allocation, reset),
         cmocka_unit_test_setup(test_binding_limit, reset),
+        cmocka_unit_test_setup(test_next_batch, reset),
+        cmocka_unit_test_setup(test_long_copies, reset),
         cmocka_unit_test_setup(test_loss, reset),
         cmocka_unit_test_setup(test_shader_does_not_compile, reset),
         cmocka_unit_test_setup(test_cache, reset),

@@ -132,6 +132,9 @@ void rep_loader_destroy(rep_loader *loader);
  * picture that could not be read is reported when its batch is due, and again by every later call.
  * One thread at a time. */
 REP_NODISCARD rep_status rep_loader_next(rep_loader *loader, const rep_batch **out);
+/* The batch that rep_loader_next gives next, without taking it: NULL when it is not made yet,
+ * cannot be made or does not come. The batch taken last stays borrowed, too. */
+const rep_batch *rep_loader_peek(rep_loader *loader);
 /* Batches of one epoch. */
 size_t rep_loader_epoch_batches(const rep_loader *loader);
 

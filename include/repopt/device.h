@@ -31,15 +31,15 @@ REP_NODISCARD rep_status rep_device_open(rep_device **out, const char *name, int
 void rep_device_close(rep_device *device);
 
 typedef struct rep_device_info {
-    char name[64];        /* what rep_device_open takes, "cpu:avx512" */
+    char name[64]; /* what rep_device_open takes, "cpu:avx512" */
     char description[256];
-    size_t real_bytes;    /* of one REP_F32 element on this device: 4, or 8 for the reference */
+    size_t real_bytes; /* of one REP_F32 element on this device: 4, or 8 for the reference */
     int threads;
-    bool is_default;      /* `auto` takes it */
-    bool is_usable;       /* this machine can run it */
+    bool is_default; /* `auto` takes it */
+    bool is_usable;  /* this machine can run it */
     /* Vulkan devices only: */
     bool is_vulkan, is_software;
-    char kind[16];        /* "discrete", "integrated", "virtual", "software", "other" */
+    char kind[16]; /* "discrete", "integrated", "virtual", "software", "other" */
     char driver[304], uuid[37], api[16];
     uint64_t memory_bytes, binding_bytes; /* device-local memory; the largest binding */
     uint32_t subgroup_size;               /* 0: no arithmetic within subgroups */
@@ -63,9 +63,11 @@ REP_NODISCARD rep_status rep_program_create(rep_program **out, rep_device *devic
                                             const char *prefix);
 void rep_program_destroy(rep_program *program);
 
-/* Runs the nodes of phases first .. last. A Vulkan device may still work on an update alone when
- * this returns; whatever touches the program or its state next waits for it. */
+/* Runs the nodes of phases first .. last. A Vulkan device may still be at work when this returns:
+ * reads and rep_program_wait wait for it and report its errors. io tensors that are written in the
+ * meantime are the next run's. */
 REP_NODISCARD rep_status rep_program_run(rep_program *program, rep_phase first, rep_phase last);
+REP_NODISCARD rep_status rep_program_wait(rep_program *program);
 
 /* Copies a tensor in or out, in storage order (n, h, w, c), as float or int32_t; `count` elements
  * must be the tensor's. The float64 device converts. Any state or io tensor, and any work tensor
@@ -80,8 +82,11 @@ REP_NODISCARD rep_status rep_program_read_f64(rep_program *program, rep_id tenso
 REP_NODISCARD rep_status rep_program_write_f64(rep_program *program, rep_id tensor,
                                                const double *data, size_t count);
 
-/* Milliseconds each phase of the last runs took; phases not run keep their last figure. */
+/* Milliseconds each phase of the last runs took, those of them that were waited for; phases not run
+ * keep their last figure. */
 void rep_program_times(const rep_program *program, double ms[REP_PHASE_COUNT]);
+/* Milliseconds the host has spent in all on handing recorded work to the device: 0 on the CPU. */
+double rep_program_host_ms(const rep_program *program);
 
 typedef struct rep_program_memory {
     size_t state_bytes, work_bytes, io_bytes, scratch_bytes;
@@ -121,13 +126,14 @@ void rep_program_node(const rep_program *program, uint32_t node, rep_node_info *
 
 /* Settings of all Vulkan devices; zeros are the defaults. Strings are borrowed: keep them. */
 typedef struct rep_vulkan_options {
-    const char *cache_folder; /* compiled pipelines are kept there; NULL: nowhere */
-    bool has_validation;      /* the Khronos validation layer; its first message fails the call */
-    bool has_gpu_validation;  /* with its GPU-assisted checks */
-    bool is_small;            /* simulate the smallest device: guaranteed limits, nothing more */
-    bool is_like_gpu;         /* software drivers get the tiled convolutions, timed, as GPUs do */
-    uint64_t lose_after;      /* tests: the device is lost after so many submissions; 0: never */
-    const char *fail_shader;  /* tests: this shader does not compile */
+    const char *cache_folder;  /* compiled pipelines are kept there; NULL: nowhere */
+    bool has_validation;       /* the Khronos validation layer; its first message fails the call */
+    bool has_gpu_validation;   /* with its GPU-assisted checks */
+    bool is_small;             /* simulate the smallest device: guaranteed limits, nothing more */
+    bool is_like_gpu;          /* software drivers as if they were GPUs: tiled convolutions, timed,
+                                  and a memory of their own */
+    uint64_t lose_after;       /* tests: the device is lost after so many submissions; 0: never */
+    const char *fail_shader;   /* tests: this shader does not compile */
     const char *shader_folder; /* GLSL compiled at run time instead of the build's shaders */
 } rep_vulkan_options;
 /* Call before devices are listed or opened. NULL: the defaults. */

@@ -41,8 +41,8 @@ int bench_open(bench_options *options, rep_device_info *info);
 /* Runs one workload in a process of its own and prints its line; returns its exit code. */
 int bench_run_apart(const bench_workload *workload, const bench_options *options);
 
-/* Most phases one step reports: the whole, forward, backward, update. */
-enum { BENCH_SERIES = 4, BENCH_MAX_SAMPLES = 2000 };
+/* Most times one step reports: the whole, forward, backward, update, the host's share. */
+enum { BENCH_SERIES = 5, BENCH_MAX_SAMPLES = 2000 };
 
 /* Sampled times; series 0 is the whole step. */
 typedef struct bench_samples {

@@ -50,6 +50,7 @@ static rep_status run_product(void *context, double *ms) {
     gemm_setup *s = context;
     double phases[REP_PHASE_COUNT];
     REP_TRY(rep_program_run(s->program, REP_FORWARD, REP_FORWARD));
+    REP_TRY(rep_program_wait(s->program));
     rep_program_times(s->program, phases);
     ms[0] = phases[REP_FORWARD];
     return REP_OK;

@@ -1,9 +1,10 @@
 /* bench_train.c - the training steps of `repopt bench`: cls-small and cls-tiny, three modes each.
  *
- * One step is what the trainer does for a batch: write the batch and the step block, run forward,
- * backward and update. gflop counts the multiply-adds of direct convolutions the plain net needs,
- * times 2, times 3 for a training step, whatever the kernels really do, so that gflop_s of two
- * implementations compare like their speed.
+ * One step is what the trainer does for a batch: write the step block, run forward and backward,
+ * write the next batch meanwhile, read the loss, run the update. host_us is the host's share of it
+ * on a Vulkan device: handing recorded work over, submissions included. gflop counts the
+ * multiply-adds of direct convolutions the plain net needs, times 2, times 3 for a training step,
+ * whatever the kernels really do, so that gflop_s of two implementations compare like their speed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,16 +132,26 @@ static rep_status draw_batch(step_setup *s) {
     return REP_OK;
 }
 
+static rep_status write_batch(step_setup *s) {
+    const rep_model_io *io = rep_model_io_get(s->model);
+    REP_TRY(rep_program_write(s->program, io->image, s->images, s->image_count));
+    return rep_program_write(s->program, io->labels, s->labels, (size_t)s->net->batch);
+}
+
+enum { STEP_MS, PHASE_MS, HOST_MS = PHASE_MS + REP_PHASE_COUNT };
 static rep_status run_step(void *context, double *ms) {
     step_setup *s = context;
     const rep_model_io *io = rep_model_io_get(s->model);
-    const double begin = bench_clock_ms();
-    REP_TRY(rep_program_write(s->program, io->image, s->images, s->image_count));
-    REP_TRY(rep_program_write(s->program, io->labels, s->labels, (size_t)s->net->batch));
+    float loss = 0;
+    const double begin = bench_clock_ms(), host = rep_program_host_ms(s->program);
     REP_TRY(rep_program_write(s->program, io->step, s->step, REP_STEP_WORDS));
-    REP_TRY(rep_program_run(s->program, REP_FORWARD, REP_UPDATE));
-    ms[0] = bench_clock_ms() - begin;
-    rep_program_times(s->program, ms + 1);
+    REP_TRY(rep_program_run(s->program, REP_FORWARD, REP_BACKWARD));
+    REP_TRY(write_batch(s));
+    REP_TRY(rep_program_read(s->program, io->loss, &loss, 1));
+    REP_TRY(rep_program_run(s->program, REP_UPDATE, REP_UPDATE));
+    ms[STEP_MS] = bench_clock_ms() - begin;
+    rep_program_times(s->program, ms + PHASE_MS);
+    ms[HOST_MS] = rep_program_host_ms(s->program) - host;
     s->step[REP_STEP_FIRST] = 0;
     return REP_OK;
 }
@@ -149,6 +160,7 @@ static rep_status measure(step_setup *s, const bench_options *options, bench_sam
                           cJSON *out) {
     REP_TRY(build(s, options));
     REP_TRY(draw_batch(s));
+    REP_TRY(write_batch(s));
     REP_TRY(bench_measure(samples, options, run_step, s));
     float loss = 0;
     REP_TRY(rep_program_read(s->program, rep_model_io_get(s->model)->loss, &loss, 1));
@@ -160,7 +172,10 @@ static rep_status measure(step_setup *s, const bench_options *options, bench_sam
     bench_add_summary(out, "ms", samples->ms[0], samples->count);
     static const char *const keys[] = {"fwd_ms", "bwd_ms", "opt_ms"};
     for (int p = 0; p < REP_PHASE_COUNT; p++) {
-        bench_add(out, keys[p], bench_median(samples->ms[p + 1], samples->count), 4);
+        bench_add(out, keys[p], bench_median(samples->ms[PHASE_MS + p], samples->count), 4);
+    }
+    if (options->is_vulkan) {
+        bench_add(out, "host_us", 1e3 * bench_median(samples->ms[HOST_MS], samples->count), 1);
     }
     const double ms = bench_median(samples->ms[0], samples->count);
     bench_add(out, "images_s", s->net->batch / ms * 1e3, 2);

@@ -305,4 +305,12 @@ rep_status rep_loader_next(rep_loader *l, const rep_batch **out) {
     return REP_OK;
 }
 
+const rep_batch *rep_loader_peek(rep_loader *l) {
+    (void)pthread_mutex_lock(&l->lock);
+    const loader_slot *slot = &l->slots[l->consumed % l->slot_count];
+    const bool is_there = l->consumed < l->end && slot->is_made && slot->status == REP_OK;
+    (void)pthread_mutex_unlock(&l->lock);
+    return is_there ? &slot->batch : NULL;
+}
+
 size_t rep_loader_epoch_batches(const rep_loader *l) { return (size_t)l->epoch_batches; }

@@ -10,7 +10,9 @@
 typedef struct rep_backend {
     rep_status (*program_prepare)(rep_program *program); /* after the plan: allocates, records */
     void (*program_release)(rep_program *program);
+    /* May return while the device works; `wait` (NULL: never needed) returns when it is done. */
     rep_status (*run)(rep_program *program, rep_phase first, rep_phase last);
+    rep_status (*wait)(rep_program *program);
     rep_status (*run_node)(rep_program *program, uint32_t node);
     /* All bytes of a tensor, as the device stores them. */
     rep_status (*write)(rep_program *program, rep_id tensor, const void *data, size_t bytes);
@@ -34,6 +36,7 @@ struct rep_program {
     rep_program *state_of;
     rep_plan *plan;
     double ms[REP_PHASE_COUNT];
+    double host_ms; /* the host's share of all runs so far: handing work to the device */
     size_t scratch_bytes;
     void *impl;
 };

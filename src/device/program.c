@@ -186,6 +186,13 @@ rep_status rep_program_read(rep_program *program, rep_id tensor, void *data, siz
     return status;
 }
 
+rep_status rep_program_wait(rep_program *program) {
+    const rep_backend *backend = program->device->backend;
+    return backend->wait ? backend->wait(program) : REP_OK;
+}
+
+double rep_program_host_ms(const rep_program *program) { return program->host_ms; }
+
 void rep_program_times(const rep_program *program, double ms[REP_PHASE_COUNT]) {
     memcpy(ms, program->ms, sizeof program->ms);
 }

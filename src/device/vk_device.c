@@ -28,18 +28,24 @@ static bool has_extension(VkPhysicalDevice physical, const char *name) {
     return is_found;
 }
 
-/* The first family that computes; REP_VK_NO_FAMILY when none does. */
+/* The first family that computes, REP_VK_NO_FAMILY when none does, and the first that only copies:
+ * a GPU's copy engine. */
 #define REP_VK_NO_FAMILY 0xffffffffu
-static void find_queue(VkPhysicalDevice physical, rep_vk_caps *caps, float period_ns) {
+static void find_queues(VkPhysicalDevice physical, rep_vk_caps *caps, float period_ns) {
     VkQueueFamilyProperties families[32];
     uint32_t count = 32;
     vk.vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, families);
-    caps->queue_family = REP_VK_NO_FAMILY;
+    caps->queue_family = caps->upload_family = REP_VK_NO_FAMILY;
     for (uint32_t i = count; i-- > 0;) {
-        if (!(families[i].queueFlags & VK_QUEUE_COMPUTE_BIT)) { continue; }
-        caps->queue_family = i;
-        caps->ns_per_tick = families[i].timestampValidBits ? period_ns : 0;
+        const VkQueueFlags flags = families[i].queueFlags;
+        if (flags & VK_QUEUE_COMPUTE_BIT) {
+            caps->queue_family = i;
+            caps->ns_per_tick = families[i].timestampValidBits ? period_ns : 0;
+        } else if ((flags & VK_QUEUE_TRANSFER_BIT) && !(flags & VK_QUEUE_GRAPHICS_BIT)) {
+            caps->upload_family = i;
+        }
     }
+    if (caps->upload_family == REP_VK_NO_FAMILY) { caps->upload_family = caps->queue_family; }
 }
 
 static void read_limits(rep_vk_caps *caps, const VkPhysicalDeviceLimits *limits) {
@@ -122,7 +128,7 @@ static void read_caps(VkPhysicalDevice physical, rep_vk_caps *caps) {
     caps->is_portability = has_extension(physical, "VK_KHR_portability_subset");
     read_limits(caps, &basic.limits);
     read_memory(caps, physical);
-    find_queue(physical, caps, basic.limits.timestampPeriod);
+    find_queues(physical, caps, basic.limits.timestampPeriod);
     rep_vk_matrix_read(caps, physical, has_extension(physical, REP_VK_MATRIX_EXTENSION));
     if (rep_vk_options()->is_small) { make_small(caps); }
 }
@@ -165,16 +171,21 @@ static rep_status create_device(rep_vk_device *d) {
     const float priority = 1;
     const char *extensions[2];
     rep_vk_matrix_features matrix;
-    VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-                                     .queueFamilyIndex = d->caps.queue_family,
-                                     .queueCount = 1,
-                                     .pQueuePriorities = &priority};
+    VkDeviceQueueCreateInfo queues[2];
+    for (int i = 0; i < 2; i++) {
+        queues[i] = (VkDeviceQueueCreateInfo){.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                              .queueFamilyIndex = i == 0 ? d->caps.queue_family
+                                                                         : d->caps.upload_family,
+                                              .queueCount = 1,
+                                              .pQueuePriorities = &priority};
+    }
     VkPhysicalDevice16BitStorageFeatures storage = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES,
         .storageBuffer16BitAccess = VK_TRUE};
     VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-                               .queueCreateInfoCount = 1,
-                               .pQueueCreateInfos = &queue,
+                               .queueCreateInfoCount =
+                                   d->caps.upload_family == d->caps.queue_family ? 1 : 2,
+                               .pQueueCreateInfos = queues,
                                .ppEnabledExtensionNames = extensions};
     if (d->caps.has_f16) { info.pNext = &storage; }
     if (d->caps.has_matrix) {
@@ -186,22 +197,45 @@ static rep_status create_device(rep_vk_device *d) {
     }
     REP_VK_TRY(vk.vkCreateDevice(d->physical, &info, NULL, &d->device));
     vk.vkGetDeviceQueue(d->device, d->caps.queue_family, 0, &d->queue);
+    vk.vkGetDeviceQueue(d->device, d->caps.upload_family, 0, &d->upload_queue);
+    return REP_OK;
+}
+
+static rep_status create_pool(VkCommandPool *out, const rep_vk_device *d, uint32_t family) {
+    const VkCommandPoolCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                          .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
+                                          .queueFamilyIndex = family};
+    REP_VK_TRY(vk.vkCreateCommandPool(d->device, &info, NULL, out));
+    return REP_OK;
+}
+
+rep_status rep_vk_fence_create(VkFence *out, rep_vk_device *device) {
+    const VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    REP_VK_TRY(vk.vkCreateFence(device->device, &info, NULL, out));
+    return REP_OK;
+}
+
+rep_status rep_vk_commands_create(VkCommandBuffer *out, rep_vk_device *device, VkCommandPool pool,
+                                  bool is_begun) {
+    const VkCommandBufferAllocateInfo info = {.sType =
+                                                  VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                              .commandPool = pool,
+                                              .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                              .commandBufferCount = 1};
+    REP_VK_TRY(vk.vkAllocateCommandBuffers(device->device, &info, out));
+    if (!is_begun) { return REP_OK; }
+    const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    REP_VK_TRY(vk.vkBeginCommandBuffer(*out, &begin));
     return REP_OK;
 }
 
 static rep_status create_objects(rep_vk_device *d) {
-    const VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-                                          .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
-                                          .queueFamilyIndex = d->caps.queue_family};
-    REP_VK_TRY(vk.vkCreateCommandPool(d->device, &pool, NULL, &d->pool));
-    const VkCommandBufferAllocateInfo buffers = {.sType =
-                                                     VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-                                                 .commandPool = d->pool,
-                                                 .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-                                                 .commandBufferCount = 1};
-    REP_VK_TRY(vk.vkAllocateCommandBuffers(d->device, &buffers, &d->transfer));
-    const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-    REP_VK_TRY(vk.vkCreateFence(d->device, &fence, NULL, &d->fence));
+    REP_TRY(create_pool(&d->pool, d, d->caps.queue_family));
+    REP_TRY(create_pool(&d->upload_pool, d, d->caps.upload_family));
+    REP_TRY(rep_vk_commands_create(&d->transfer, d, d->pool, false));
+    for (int i = 0; i < REP_VK_MOST_RUNNING; i++) {
+        REP_TRY(rep_vk_fence_create(&d->fences[i], d));
+    }
     if (d->caps.ns_per_tick > 0) {
         const VkQueryPoolCreateInfo ticks = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
                                              .queryType = VK_QUERY_TYPE_TIMESTAMP,
@@ -238,7 +272,7 @@ rep_status rep_vk_open(rep_device *device, uint32_t index) {
 
 bool rep_vk_is_unified(const rep_vk_device *device) {
     return device->caps.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU ||
-           device->caps.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+           (device->caps.type == VK_PHYSICAL_DEVICE_TYPE_CPU && !rep_vk_options()->is_like_gpu);
 }
 
 /* ---- submitting ------------------------------------------------------------------------------ */
@@ -250,40 +284,62 @@ static rep_status check_lost(rep_vk_device *device, VkResult result, const char 
     return rep_vk_fail(result, what);
 }
 
-rep_status rep_vk_wait(rep_vk_device *device) {
-    if (!device->is_running) { return REP_OK; }
-    device->is_running = false;
+rep_status rep_vk_wait_fence(rep_vk_device *device, VkFence fence) {
     VkResult result = VK_TIMEOUT;
     while (result == VK_TIMEOUT) {
-        result = vk.vkWaitForFences(device->device, 1, &device->fence, VK_TRUE, 10000000000u);
+        result = vk.vkWaitForFences(device->device, 1, &fence, VK_TRUE, 10000000000u);
     }
     REP_TRY(check_lost(device, result, "vkWaitForFences"));
-    REP_VK_TRY(vk.vkResetFences(device->device, 1, &device->fence));
-    return rep_vk_check_messages();
-}
-
-rep_status rep_vk_start(rep_vk_device *device, const VkCommandBuffer *buffers, uint32_t count) {
-    REP_TRY(rep_vk_wait(device));
-    const uint64_t lose_after = rep_vk_options()->lose_after;
-    device->is_lost = device->is_lost || (lose_after > 0 && device->submissions >= lose_after);
-    if (device->is_lost) { return rep_vk_fail(VK_ERROR_DEVICE_LOST, "vkQueueSubmit"); }
-    /* A submission of its own per buffer: a driver's watchdog looks at one at a time. */
-    for (uint32_t i = 0; i < count; i++) {
-        const VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                                   .commandBufferCount = 1,
-                                   .pCommandBuffers = &buffers[i]};
-        const VkResult result = vk.vkQueueSubmit(device->queue, 1, &info,
-                                                 i + 1 == count ? device->fence : VK_NULL_HANDLE);
-        device->submissions++;
-        REP_TRY(check_lost(device, result, "vkQueueSubmit"));
-    }
-    device->is_running = count > 0;
+    REP_VK_TRY(vk.vkResetFences(device->device, 1, &fence));
     return REP_OK;
 }
 
-rep_status rep_vk_submit(rep_vk_device *device, const VkCommandBuffer *buffers, uint32_t count) {
-    REP_TRY(rep_vk_start(device, buffers, count));
+/* Waits for the oldest start that still runs. */
+static rep_status wait_oldest(rep_vk_device *device) {
+    const uint64_t index = device->finished++ % REP_VK_MOST_RUNNING;
+    return rep_vk_wait_fence(device, device->fences[index]);
+}
+
+rep_status rep_vk_wait(rep_vk_device *device) {
+    if (device->finished == device->started) { return REP_OK; }
+    while (device->finished < device->started) { REP_TRY(wait_oldest(device)); }
+    return rep_vk_check_messages();
+}
+
+/* Counts a submission; fails when the device is lost, or is to seem so. */
+static rep_status count_submission(rep_vk_device *device) {
+    const uint64_t lose_after = rep_vk_options()->lose_after;
+    device->is_lost = device->is_lost || (lose_after > 0 && device->submissions >= lose_after);
+    if (device->is_lost) { return rep_vk_fail(VK_ERROR_DEVICE_LOST, "vkQueueSubmit"); }
+    device->submissions++;
+    return REP_OK;
+}
+
+rep_status rep_vk_start(rep_vk_device *device, const VkSubmitInfo *items, uint32_t count) {
+    if (device->started - device->finished == REP_VK_MOST_RUNNING) { REP_TRY(wait_oldest(device)); }
+    REP_TRY(count_submission(device));
+    const VkFence fence = device->fences[device->started % REP_VK_MOST_RUNNING];
+    REP_TRY(
+        check_lost(device, vk.vkQueueSubmit(device->queue, count, items, fence), "vkQueueSubmit"));
+    device->started++;
+    return REP_OK;
+}
+
+rep_status rep_vk_submit(rep_vk_device *device, VkCommandBuffer commands) {
+    const VkSubmitInfo item = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                               .commandBufferCount = 1,
+                               .pCommandBuffers = &commands};
+    REP_TRY(rep_vk_start(device, &item, 1));
     return rep_vk_wait(device);
+}
+
+rep_status rep_vk_send(rep_vk_device *device, VkQueue queue, VkCommandBuffer commands,
+                       VkFence done) {
+    const VkSubmitInfo item = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                               .commandBufferCount = 1,
+                               .pCommandBuffers = &commands};
+    REP_TRY(count_submission(device));
+    return check_lost(device, vk.vkQueueSubmit(queue, 1, &item, done), "vkQueueSubmit");
 }
 
 rep_status rep_vk_begin_transfer(rep_vk_device *device) {
@@ -306,7 +362,7 @@ rep_status rep_vk_submit_transfer(rep_vk_device *device, double *ms) {
     }
     REP_VK_TRY(vk.vkEndCommandBuffer(device->transfer));
     const double begin_s = rep_clock_s();
-    REP_TRY(rep_vk_submit(device, &device->transfer, 1));
+    REP_TRY(rep_vk_submit(device, device->transfer));
     if (!ms) { return REP_OK; }
     uint64_t ticks[2];
     *ms = (rep_clock_s() - begin_s) * 1e3;

@@ -35,7 +35,13 @@ rep_status rep_vk_check_messages(void);
 const rep_vulkan_options *rep_vk_options(void);
 
 /* ---- vk_device.c ----------------------------------------------------------------------------- */
-enum { REP_VK_MAX_DEVICES = 16, REP_VK_MAX_BINDINGS = 16, REP_VK_MAX_SPEC = 24 };
+enum {
+    REP_VK_MAX_DEVICES = 16,
+    REP_VK_MAX_BINDINGS = 16,
+    REP_VK_MAX_SPEC = 24,
+    REP_VK_MOST_RUNNING = 4, /* calls of rep_vk_start that may be under way at once */
+    REP_VK_RING = 2          /* pieces of a copy under way at once */
+};
 
 /* What a device can do, as it says or as the simulated small device allows. */
 typedef struct rep_vk_caps {
@@ -55,8 +61,9 @@ typedef struct rep_vk_caps {
     uint32_t matrix_m, matrix_n, matrix_k;
     bool is_portability;
     uint32_t queue_family;
-    float ns_per_tick;   /* 0: no timestamps */
-    const char *allowed; /* rep_vulkan_allow; NULL: everything */
+    uint32_t upload_family; /* copies alone, beside computing; queue_family where there is none */
+    float ns_per_tick;      /* 0: no timestamps */
+    const char *allowed;    /* rep_vulkan_allow; NULL: everything */
 } rep_vk_caps;
 
 typedef struct rep_vk_buffer {
@@ -72,12 +79,18 @@ typedef struct rep_vk_tuned rep_vk_tuned;
 typedef struct rep_vk_device {
     VkPhysicalDevice physical;
     VkDevice device;
-    VkQueue queue;
-    VkCommandPool pool;
-    VkFence fence;
-    VkCommandBuffer transfer; /* one-off copies and single dispatches */
-    VkQueryPool ticks;        /* two timestamps around the transfer buffer's work */
-    rep_vk_buffer staging;
+    VkQueue queue, upload_queue; /* one queue where the family is one */
+    VkCommandPool pool, upload_pool;
+    VkFence fences[REP_VK_MOST_RUNNING];
+    uint64_t started, finished; /* calls of rep_vk_start; how many of them were waited for */
+    VkCommandBuffer transfer;   /* one-off copies and single dispatches */
+    VkQueryPool ticks;          /* two timestamps around the transfer buffer's work */
+    struct {
+        rep_vk_buffer buffer;
+        VkCommandBuffer commands;
+        VkFence done;
+        bool is_busy;
+    } ring[REP_VK_RING]; /* staging: the host fills or empties one, the device copies another */
     rep_vk_caps caps;
     VkPhysicalDeviceMemoryProperties memory;
     VkPipelineCache cache;
@@ -89,7 +102,6 @@ typedef struct rep_vk_device {
     rep_vk_tuned *tuned; /* vk_tune.c */
     uint32_t tuned_count;
     bool has_new_tiles;
-    bool is_running;      /* a submission was not waited for yet: rep_vk_wait */
     uint64_t submissions; /* so far */
     bool is_lost;
 } rep_vk_device;
@@ -122,25 +134,40 @@ rep_status rep_vk_open(rep_device *device, uint32_t index);
 rep_status rep_vk_submit_transfer(rep_vk_device *device, double *ms);
 /* Begins it. */
 rep_status rep_vk_begin_transfer(rep_vk_device *device);
-/* Submits recorded buffers in order, after what still runs; rep_vk_wait waits for all of them. */
-rep_status rep_vk_start(rep_vk_device *device, const VkCommandBuffer *buffers, uint32_t count);
+/* Submits recorded work in order, behind what still runs; rep_vk_wait waits for all of it. Each
+ * item is a submission of its own to a driver's watchdog. */
+rep_status rep_vk_start(rep_vk_device *device, const VkSubmitInfo *items, uint32_t count);
 rep_status rep_vk_wait(rep_vk_device *device);
-/* Both. */
-rep_status rep_vk_submit(rep_vk_device *device, const VkCommandBuffer *buffers, uint32_t count);
+/* Both, for one buffer. */
+rep_status rep_vk_submit(rep_vk_device *device, VkCommandBuffer commands);
+/* Submits copies to one of the queues; `done` is signalled behind them. */
+rep_status rep_vk_send(rep_vk_device *device, VkQueue queue, VkCommandBuffer commands,
+                       VkFence done);
+/* Waits for a fence and resets it. */
+rep_status rep_vk_wait_fence(rep_vk_device *device, VkFence fence);
+rep_status rep_vk_fence_create(VkFence *out, rep_vk_device *device);
+/* A command buffer of the pool; with `is_begun` it is recording, to be submitted many times. */
+rep_status rep_vk_commands_create(VkCommandBuffer *out, rep_vk_device *device, VkCommandPool pool,
+                                  bool is_begun);
 /* Whether host and device share one memory: buffers are then mapped and read in place. */
 bool rep_vk_is_unified(const rep_vk_device *device);
 
 /* ---- vk_memory.c ----------------------------------------------------------------------------- */
-/* is_host: a buffer the host reads and writes; else the device's own memory, mapped only where
- * both are one. `what` names it in errors. */
+typedef enum rep_vk_use {
+    REP_VK_LOCAL, /* the device's own memory, mapped only where device and host share one */
+    REP_VK_INBOX, /* the same, filled by the upload queue */
+    REP_VK_HOST   /* read and written by the host */
+} rep_vk_use;
+/* `what` names it in errors. */
 rep_status rep_vk_buffer_create(rep_vk_buffer *out, rep_vk_device *device, size_t bytes,
-                                bool is_host, const char *what);
+                                rep_vk_use use, const char *what);
 void rep_vk_buffer_destroy(rep_vk_device *device, rep_vk_buffer *buffer);
-/* Copies bytes to or from a buffer, through the staging buffer where it is not mapped. */
+/* Copies bytes to or from a buffer, through the staging ring where it is not mapped. */
 rep_status rep_vk_write(rep_vk_device *device, rep_vk_buffer *to, size_t offset, const void *data,
                         size_t bytes);
 rep_status rep_vk_read(rep_vk_device *device, rep_vk_buffer *from, size_t offset, void *data,
                        size_t bytes);
 rep_status rep_vk_clear(rep_vk_device *device, rep_vk_buffer *buffer);
+void rep_vk_ring_destroy(rep_vk_device *device);
 
 #endif

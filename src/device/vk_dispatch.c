@@ -184,7 +184,7 @@ static rep_status make_buffers(run *r) {
         const rep_dispatch_binding *b = &r->dispatch->bindings[i];
         if (b->same_as != i) { continue; }
         const size_t bytes = b->block ? b->block_bytes : b->bytes;
-        REP_TRY(rep_vk_buffer_create(&r->buffers[i], r->device, bytes, false, "a binding"));
+        REP_TRY(rep_vk_buffer_create(&r->buffers[i], r->device, bytes, REP_VK_LOCAL, "a binding"));
         if (b->block) {
             REP_TRY(rep_vk_write(r->device, &r->buffers[i], 0, b->block, b->block_bytes));
         } else {

@@ -190,14 +190,12 @@ static rep_status allocate(rep_program *program) {
     rep_vk_device *device = program->device->impl;
     rep_vk_program *p = program->impl;
     for (int r = 0; r < 3; r++) {
-        REP_TRY(rep_vk_buffer_create(&p->regions[r], device, program->plan->region_bytes[r], false,
-                                     names[r]));
+        REP_TRY(rep_vk_buffer_create(&p->regions[r], device, program->plan->region_bytes[r],
+                                     REP_VK_LOCAL, names[r]));
         REP_TRY(rep_vk_clear(device, &p->regions[r]));
     }
-    REP_TRY(rep_vk_buffer_create(&p->scratch, device, program->scratch_bytes, false, "scratch"));
-    REP_TRY(rep_vk_buffer_create(&p->mirror, device, program->plan->region_bytes[REP_IO], true,
-                                 "the batch"));
-    return rep_vk_clear(device, &p->mirror);
+    return rep_vk_buffer_create(&p->scratch, device, program->scratch_bytes, REP_VK_LOCAL,
+                                "scratch");
 }
 
 static uint32_t count_bindings(const rep_vk_program *p, uint32_t node_count) {
@@ -278,8 +276,9 @@ rep_status rep_vk_prepare(rep_program *program) {
     if (!p) { return rep_fail(REP_ERR_MEMORY, "program: out of memory"); }
     p->nodes = calloc(nodes + 1u, sizeof *p->nodes);
     p->parts = calloc(nodes + 1u, sizeof *p->parts);
-    p->batch = calloc(nodes + 3u, sizeof *p->batch);
-    if (!p->nodes || !p->parts || !p->batch) {
+    p->batch = calloc(nodes + rep_vk_io_room(program), sizeof *p->batch);
+    p->items = calloc(nodes + 1u, sizeof *p->items);
+    if (!p->nodes || !p->parts || !p->batch || !p->items) {
         return rep_fail(REP_ERR_MEMORY, "program: out of memory");
     }
     REP_TRY(rep_program_find_phases(program, p->first_node));
@@ -288,7 +287,7 @@ rep_status rep_vk_prepare(rep_program *program) {
     REP_TRY(allocate(program));
     REP_TRY(make_sets(program));
     REP_TRY(rep_vk_tune(program));
-    REP_TRY(rep_vk_record_copies(program));
+    REP_TRY(rep_vk_io_create(program));
     return rep_vk_check_messages();
 }
 
@@ -300,15 +299,14 @@ void rep_vk_release(rep_program *program) {
     for (uint32_t i = 0; i < p->part_count; i++) {
         vk.vkFreeCommandBuffers(device->device, device->pool, 1, &p->parts[i].commands);
     }
-    if (p->copy_in) { vk.vkFreeCommandBuffers(device->device, device->pool, 1, &p->copy_in); }
-    if (p->copy_out) { vk.vkFreeCommandBuffers(device->device, device->pool, 1, &p->copy_out); }
+    rep_vk_io_destroy(program);
     if (p->ticks) { vk.vkDestroyQueryPool(device->device, p->ticks, NULL); }
     if (p->pool) { vk.vkDestroyDescriptorPool(device->device, p->pool, NULL); }
     for (int r = 0; r < 3; r++) { rep_vk_buffer_destroy(device, &p->regions[r]); }
     rep_vk_buffer_destroy(device, &p->scratch);
-    rep_vk_buffer_destroy(device, &p->mirror);
     free(p->nodes);
     free(p->parts);
     free(p->batch);
+    free(p->items);
     free(p);
 }

@@ -102,20 +102,46 @@ typedef struct rep_vk_part {
     uint32_t phase, first, end;
     VkCommandBuffer commands;
 } rep_vk_part;
+/* One tensor of the io region, or a block of them, and its way there from each of two slots. */
+typedef struct rep_vk_io_tensor {
+    rep_id tensor;
+    size_t offset, bytes; /* in the region, and in everything that mirrors it */
+    bool is_result;       /* nodes write it */
+    bool is_ahead;        /* goes to the inbox as soon as it is written */
+    enum { REP_VK_SLOT_0, REP_VK_SLOT_1, REP_VK_RESULT } last; /* where its value is for the host */
+    struct {
+        bool is_written; /* since the last run took this slot */
+        bool is_on_way;  /* to the inbox; `arrived` was not waited for */
+        VkCommandBuffer upload, copy;
+        VkFence arrived;
+    } slots[2];
+} rep_vk_io_tensor;
+/* vk_io.c: what the host writes for the next run lies in one slot while the last run may still
+ * read the other. */
+typedef struct rep_vk_io {
+    rep_vk_buffer mirrors[2]; /* the host's */
+    rep_vk_buffer inbox[2];   /* the device's, for what is sent ahead; none in shared memory */
+    rep_vk_buffer results;    /* the host's */
+    rep_vk_io_tensor *tensors;
+    uint32_t count;
+    uint32_t slot;      /* the next run's */
+    uint64_t starts[2]; /* the start that read this slot last: device->started behind it */
+    VkCommandBuffer copy_out;
+} rep_vk_io;
 typedef struct rep_vk_program {
     rep_vk_buffer regions[3]; /* by rep_region; shared state lies in the other program's */
     rep_vk_buffer scratch;
-    rep_vk_buffer mirror; /* the io region on the host: copied in first and out last */
-    bool is_mirror_dirty;
-    bool is_update_untimed; /* the last update may still run; its times were not read */
-    VkCommandBuffer copy_in, copy_out;
+    rep_vk_io io;
+    bool is_running[REP_PHASE_COUNT]; /* started, and nobody has waited for it */
+    double started_s;                 /* the last start, by the host's clock */
     VkDescriptorPool pool;
     VkQueryPool ticks; /* 2 per phase */
     rep_vk_node *nodes;
     uint32_t first_node[REP_PHASE_COUNT + 1];
     rep_vk_part *parts; /* recorded when every node of a phase has been timed */
     uint32_t part_count;
-    VkCommandBuffer *batch; /* room for one submission of everything */
+    VkCommandBuffer *batch; /* room for one start of everything, and its submissions */
+    VkSubmitInfo *items;
     uint32_t barrier_count;
 } rep_vk_program;
 
@@ -125,8 +151,25 @@ void rep_vk_release(rep_program *program);
 rep_status rep_vk_set_tile(rep_program *program, uint32_t node, const uint32_t tile[3]);
 /* Dispatches one node, waits, and notes its time. */
 rep_status rep_vk_run_node(rep_program *program, uint32_t node);
-/* Records the copies between the io region and its mirror. */
-rep_status rep_vk_record_copies(rep_program *program);
+/* Whatever came before, copies and earlier submissions included, is seen by what follows. */
+void rep_vk_open_barrier(VkCommandBuffer commands);
+/* What the host reads after the fence. */
+void rep_vk_close_barrier(VkCommandBuffer commands);
+
+/* ---- vk_io.c --------------------------------------------------------------------------------- */
+rep_status rep_vk_io_create(rep_program *program);
+void rep_vk_io_destroy(rep_program *program);
+/* Most command buffers a run takes from here. */
+uint32_t rep_vk_io_room(const rep_program *program);
+rep_status rep_vk_io_write(rep_program *program, rep_id tensor, const void *data, size_t bytes);
+/* After rep_vk_wait. */
+void rep_vk_io_read(const rep_program *program, rep_id tensor, void *data, size_t bytes);
+/* The copies of what was written since the last run, into out[*count ..); the other slot is then
+ * the host's. */
+rep_status rep_vk_io_take(rep_program *program, VkCommandBuffer *out, uint32_t *count);
+/* Results are the host's after this run. */
+void rep_vk_io_expect(rep_program *program);
+
 /* Bytes of a tensor, and where it lies. */
 size_t rep_vk_tensor_bytes(const rep_tensor *tensor);
 rep_vk_buffer *rep_vk_locate(rep_program *program, rep_id tensor, size_t *offset);

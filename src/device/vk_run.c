@@ -2,9 +2,9 @@
  *
  * The first run of a phase dispatches node by node and times each; then the phase is recorded as
  * command buffers of at most PART_MS each, so that no driver's watchdog fires, and every later run
- * only submits them. The host writes the next batch into the io mirror while an update still runs;
- * a run copies the mirror in first and results out last. Barriers stand where a node touches bytes
- * that an earlier node of the same command buffer wrote, or writes bytes it read.
+ * only submits them, without waiting: reads do. A run copies the batch in first and results out
+ * last (vk_io.c). Barriers stand where a node touches bytes that an earlier node of the same
+ * command buffer wrote, or writes bytes it read.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -72,8 +72,7 @@ static void barrier(VkCommandBuffer commands) {
                             VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, 0, 1, &memory, 0, NULL, 0, NULL);
 }
 
-/* Whatever came before, copies and earlier submissions included, is seen by what follows. */
-static void open_barrier(VkCommandBuffer commands) {
+void rep_vk_open_barrier(VkCommandBuffer commands) {
     const VkAccessFlags all = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
                               VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
     const VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
@@ -85,8 +84,7 @@ static void open_barrier(VkCommandBuffer commands) {
     vk.vkCmdPipelineBarrier(commands, stages, stages, 0, 1, &memory, 0, NULL, 0, NULL);
 }
 
-/* What the host reads after the fence. */
-static void close_barrier(VkCommandBuffer commands) {
+void rep_vk_close_barrier(VkCommandBuffer commands) {
     const VkMemoryBarrier memory = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
         .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
@@ -140,61 +138,13 @@ static void record_nodes(rep_program *program, VkCommandBuffer commands, uint32_
                          uint32_t end, touched *seen) {
     rep_vk_program *p = program->impl;
     seen->read_count = seen->write_count = 0;
-    open_barrier(commands);
+    rep_vk_open_barrier(commands);
     for (uint32_t n = first; n < end; n++) {
         p->nodes[n].has_barrier = touch(seen, program, n, commands);
         if (p->nodes[n].has_barrier) { p->barrier_count++; }
         dispatch(&p->nodes[n], commands);
     }
-    close_barrier(commands);
-}
-
-static rep_status new_commands(rep_vk_device *device, VkCommandBuffer *out) {
-    const VkCommandBufferAllocateInfo info = {.sType =
-                                                  VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-                                              .commandPool = device->pool,
-                                              .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-                                              .commandBufferCount = 1};
-    REP_VK_TRY(vk.vkAllocateCommandBuffers(device->device, &info, out));
-    const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
-    REP_VK_TRY(vk.vkBeginCommandBuffer(*out, &begin));
-    return REP_OK;
-}
-
-/* Results that the host reads after a run: what nodes write in io, where kept tensors lie. */
-static bool is_result(const rep_graph *graph, rep_id id) {
-    const rep_tensor *tensor = &graph->tensors[id];
-    if (tensor->region != REP_IO || tensor->block) { return false; }
-    for (uint32_t n = 0; n < graph->node_count; n++) {
-        for (uint32_t o = 0; o < graph->nodes[n].out_count; o++) {
-            if (rep_graph_root(graph, graph->nodes[n].out[o]) == id) { return true; }
-        }
-    }
-    return false;
-}
-
-rep_status rep_vk_record_copies(rep_program *program) {
-    rep_vk_device *device = program->device->impl;
-    rep_vk_program *p = program->impl;
-    const rep_graph *graph = program->graph;
-    REP_TRY(new_commands(device, &p->copy_in));
-    REP_TRY(new_commands(device, &p->copy_out));
-    open_barrier(p->copy_in);
-    open_barrier(p->copy_out);
-    for (rep_id id = 1; id < graph->tensor_count; id++) {
-        const rep_tensor *tensor = &graph->tensors[id];
-        if (tensor->region != REP_IO || tensor->block) { continue; }
-        const span of = span_of(program, id);
-        const VkBufferCopy region = {of.begin, of.begin, of.end - of.begin};
-        vk.vkCmdCopyBuffer(p->copy_in, p->mirror.buffer, of.buffer, 1, &region);
-        if (is_result(graph, id)) {
-            vk.vkCmdCopyBuffer(p->copy_out, of.buffer, p->mirror.buffer, 1, &region);
-        }
-    }
-    close_barrier(p->copy_out);
-    REP_VK_TRY(vk.vkEndCommandBuffer(p->copy_in));
-    REP_VK_TRY(vk.vkEndCommandBuffer(p->copy_out));
-    return REP_OK;
+    rep_vk_close_barrier(commands);
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -205,18 +155,27 @@ rep_status rep_vk_run_node(rep_program *program, uint32_t index) {
     rep_vk_device *device = program->device->impl;
     rep_vk_program *p = program->impl;
     REP_TRY(rep_vk_begin_transfer(device));
-    open_barrier(device->transfer);
+    rep_vk_open_barrier(device->transfer);
     dispatch(&p->nodes[index], device->transfer);
-    close_barrier(device->transfer);
+    rep_vk_close_barrier(device->transfer);
     return rep_vk_submit_transfer(device, &p->nodes[index].ms);
 }
 
-/* Copies the batch in first, and the results out behind. */
+/* What was written since the last run, as a start of its own. */
 static rep_status copy_in(rep_program *program) {
     rep_vk_program *p = program->impl;
-    if (!p->is_mirror_dirty) { return REP_OK; }
-    p->is_mirror_dirty = false;
-    return rep_vk_submit(program->device->impl, &p->copy_in, 1);
+    uint32_t count = 0;
+    REP_TRY(rep_vk_io_take(program, p->batch, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        REP_TRY(rep_vk_submit(program->device->impl, p->batch[i]));
+    }
+    return REP_OK;
+}
+
+static rep_status copy_out(rep_program *program) {
+    const rep_vk_program *p = program->impl;
+    rep_vk_io_expect(program);
+    return rep_vk_submit(program->device->impl, p->io.copy_out);
 }
 
 static rep_status run_measured(rep_program *program, rep_phase first, rep_phase last) {
@@ -229,7 +188,7 @@ static rep_status run_measured(rep_program *program, rep_phase first, rep_phase 
             program->ms[phase] += p->nodes[n].ms;
         }
     }
-    return rep_vk_submit(program->device->impl, &p->copy_out, 1);
+    return copy_out(program);
 }
 
 static bool is_recorded(const rep_vk_program *p, uint32_t phase) {
@@ -245,7 +204,7 @@ static rep_status record_part(rep_program *program, uint32_t phase, uint32_t fir
     rep_vk_program *p = program->impl;
     rep_vk_part *part = &p->parts[p->part_count];
     *part = (rep_vk_part){.phase = phase, .first = first, .end = end};
-    REP_TRY(new_commands(device, &part->commands));
+    REP_TRY(rep_vk_commands_create(&part->commands, device, device->pool, true));
     p->part_count++;
     if (p->ticks && first == p->first_node[phase]) {
         vk.vkCmdResetQueryPool(part->commands, p->ticks, 2 * phase, 2);
@@ -289,12 +248,21 @@ static rep_status record_phase(rep_program *program, uint32_t phase) {
     return status;
 }
 
-static rep_status read_times(rep_program *program, rep_phase first, rep_phase last) {
-    rep_vk_device *device = program->device->impl;
-    const rep_vk_program *p = program->impl;
-    for (uint32_t phase = first; p->ticks && phase <= (uint32_t)last; phase++) {
+/* The times of phases that have ended. A device without timestamps tells of all of them at once. */
+static rep_status read_times(rep_program *program) {
+    const rep_vk_device *device = program->device->impl;
+    rep_vk_program *p = program->impl;
+    const double whole_ms = (rep_clock_s() - p->started_s) * 1e3;
+    bool is_told = false;
+    for (uint32_t phase = 0; phase < REP_PHASE_COUNT; phase++) {
         uint64_t ticks[2];
-        if (p->first_node[phase] == p->first_node[phase + 1]) { continue; }
+        if (!p->is_running[phase]) { continue; }
+        p->is_running[phase] = false;
+        if (!p->ticks) {
+            program->ms[phase] = is_told ? 0 : whole_ms;
+            is_told = true;
+            continue;
+        }
         REP_VK_TRY(vk.vkGetQueryPoolResults(device->device, p->ticks, 2 * phase, 2, sizeof ticks,
                                             ticks, 8, VK_QUERY_RESULT_64_BIT));
         program->ms[phase] =
@@ -303,11 +271,53 @@ static rep_status read_times(rep_program *program, rep_phase first, rep_phase la
     return REP_OK;
 }
 
+static rep_status finish(rep_program *program) {
+    REP_TRY(rep_vk_wait(program->device->impl));
+    return read_times(program);
+}
+
+/* One submission per part; copies join the first and the last. */
+static rep_status start(rep_program *program, rep_phase first, rep_phase last) {
+    rep_vk_device *device = program->device->impl;
+    rep_vk_program *p = program->impl;
+    uint32_t buffers = 0, items = 0, begin = 0;
+    REP_TRY(rep_vk_io_take(program, p->batch, &buffers));
+    for (uint32_t phase = first; phase <= (uint32_t)last; phase++) {
+        for (uint32_t i = 0; i < p->part_count; i++) {
+            if (p->parts[i].phase != phase) { continue; }
+            p->batch[buffers++] = p->parts[i].commands;
+            p->items[items++] = (VkSubmitInfo){.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                               .commandBufferCount = buffers - begin,
+                                               .pCommandBuffers = p->batch + begin};
+            begin = buffers;
+        }
+    }
+    if (first != REP_UPDATE) { /* an update alone leaves nothing for the host */
+        p->batch[buffers++] = p->io.copy_out;
+        rep_vk_io_expect(program);
+    }
+    if (items == 0) { p->items[items++] = (VkSubmitInfo){.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO}; }
+    VkSubmitInfo *ends = &p->items[items - 1];
+    ends->commandBufferCount += buffers - begin;
+    if (!ends->pCommandBuffers) { ends->pCommandBuffers = p->batch; }
+    REP_TRY(rep_vk_start(device, p->items, items));
+    for (uint32_t phase = first; phase <= (uint32_t)last; phase++) {
+        p->is_running[phase] = p->first_node[phase] < p->first_node[phase + 1];
+    }
+    return REP_OK;
+}
+
 static rep_status run(rep_program *program, rep_phase first, rep_phase last) {
     rep_vk_program *p = program->impl;
-    bool is_ready = true;
+    const rep_vk_device *device = program->device->impl;
+    bool is_ready = true, is_running = false;
     for (uint32_t phase = first; phase <= (uint32_t)last; phase++) {
         is_ready = is_ready && is_recorded(p, phase);
+        is_running = is_running || p->is_running[phase];
+    }
+    /* A recorded phase runs once at a time, and its ticks are read in between. */
+    if (is_running || device->started - device->finished >= REP_VK_MOST_RUNNING) {
+        REP_TRY(finish(program));
     }
     if (!is_ready) {
         REP_TRY(run_measured(program, first, last));
@@ -316,35 +326,16 @@ static rep_status run(rep_program *program, rep_phase first, rep_phase last) {
         }
         return REP_OK;
     }
-    if (p->is_update_untimed) {
-        p->is_update_untimed = false;
-        REP_TRY(rep_vk_wait(program->device->impl));
-        REP_TRY(read_times(program, REP_UPDATE, REP_UPDATE));
-    }
-    uint32_t count = 0;
-    if (p->is_mirror_dirty) { p->batch[count++] = p->copy_in; }
-    p->is_mirror_dirty = false;
-    for (uint32_t phase = first; phase <= (uint32_t)last; phase++) {
-        for (uint32_t i = 0; i < p->part_count; i++) {
-            if (p->parts[i].phase == phase) { p->batch[count++] = p->parts[i].commands; }
-        }
-    }
-    if (first == REP_UPDATE) { /* its results stay on the device: nobody need wait yet */
-        p->is_update_untimed = true;
-        return rep_vk_start(program->device->impl, p->batch, count);
-    }
-    p->batch[count++] = p->copy_out;
-    const double begin_s = rep_clock_s();
-    REP_TRY(rep_vk_submit(program->device->impl, p->batch, count));
-    if (!p->ticks) { program->ms[first] = (rep_clock_s() - begin_s) * 1e3; }
-    return read_times(program, first, last);
+    p->started_s = rep_clock_s();
+    REP_TRY(start(program, first, last));
+    program->host_ms += (rep_clock_s() - p->started_s) * 1e3;
+    return REP_OK;
 }
 
 static rep_status run_one(rep_program *program, uint32_t node) {
-    const rep_vk_program *p = program->impl;
     REP_TRY(copy_in(program));
     REP_TRY(rep_vk_run_node(program, node));
-    return rep_vk_submit(program->device->impl, &p->copy_out, 1);
+    return copy_out(program);
 }
 
 /* ---- tensors in and out ---------------------------------------------------------------------- */
@@ -361,11 +352,8 @@ static rep_status write_tensor(rep_program *program, rep_id tensor, const void *
     size_t offset = 0;
     REP_TRY(check_present(program));
     rep_vk_buffer *buffer = rep_vk_locate(program, tensor, &offset);
-    if (buffer == &p->regions[REP_IO]) { /* an update that still runs reads the device's own */
-        memcpy((char *)p->mirror.mapped + offset, data, bytes);
-        p->is_mirror_dirty = true;
-        return REP_OK;
-    }
+    if (buffer == &p->regions[REP_IO]) { return rep_vk_io_write(program, tensor, data, bytes); }
+    REP_TRY(finish(program));
     return rep_vk_write(program->device->impl, buffer, offset, data, bytes);
 }
 
@@ -373,10 +361,10 @@ static rep_status read_tensor(rep_program *program, rep_id tensor, void *data, s
     rep_vk_program *p = program->impl;
     size_t offset = 0;
     REP_TRY(check_present(program));
+    REP_TRY(finish(program));
     rep_vk_buffer *buffer = rep_vk_locate(program, tensor, &offset);
     if (buffer == &p->regions[REP_IO]) {
-        REP_TRY(rep_vk_wait(program->device->impl));
-        memcpy(data, (const char *)p->mirror.mapped + offset, bytes);
+        rep_vk_io_read(program, tensor, data, bytes);
         return REP_OK;
     }
     return rep_vk_read(program->device->impl, buffer, offset, data, bytes);
@@ -394,10 +382,13 @@ static void vk_close(rep_device *device) {
         (void)vk.vkDeviceWaitIdle(d->device);
         rep_vk_tuned_close(d);
         rep_vk_pipelines_close(d);
-        rep_vk_buffer_destroy(d, &d->staging);
+        rep_vk_ring_destroy(d);
         if (d->ticks) { vk.vkDestroyQueryPool(d->device, d->ticks, NULL); }
-        if (d->fence) { vk.vkDestroyFence(d->device, d->fence, NULL); }
+        for (int i = 0; i < REP_VK_MOST_RUNNING; i++) {
+            if (d->fences[i]) { vk.vkDestroyFence(d->device, d->fences[i], NULL); }
+        }
         if (d->pool) { vk.vkDestroyCommandPool(d->device, d->pool, NULL); }
+        if (d->upload_pool) { vk.vkDestroyCommandPool(d->device, d->upload_pool, NULL); }
         vk.vkDestroyDevice(d->device, NULL);
     }
     rep_vk_instance_release();
@@ -407,6 +398,7 @@ static void vk_close(rep_device *device) {
 const rep_backend rep_vk_backend = {.program_prepare = rep_vk_prepare,
                                     .program_release = rep_vk_release,
                                     .run = run,
+                                    .wait = finish,
                                     .run_node = run_one,
                                     .write = write_tensor,
                                     .read = read_tensor,

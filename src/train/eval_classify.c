@@ -116,6 +116,7 @@ static void count_batch(const rep_evaluator *e, const rep_batch *batch, rep_eval
 static rep_status run_batches(rep_evaluator *e, rep_loader *loader, rep_eval_result *sum,
                               const rep_train_options *options) {
     const rep_model_io *io = rep_model_io_get(e->model);
+    uint64_t sent = UINT64_MAX; /* the batch that was written last */
     for (;;) {
         if (options->stop != NULL && *options->stop != 0) {
             return rep_fail(REP_ERR_INTERRUPTED, "evaluation: stopped by a signal");
@@ -123,8 +124,15 @@ static rep_status run_batches(rep_evaluator *e, rep_loader *loader, rep_eval_res
         const rep_batch *batch = NULL;
         REP_TRY(rep_loader_next(loader, &batch));
         if (batch == NULL) { return REP_OK; }
-        REP_TRY(rep_program_write(e->program, io->image, batch->images, e->image_count));
+        if (sent != batch->index) {
+            REP_TRY(rep_program_write(e->program, io->image, batch->images, e->image_count));
+        }
         REP_TRY(rep_program_run(e->program, REP_FORWARD, REP_FORWARD));
+        const rep_batch *next = rep_loader_peek(loader);
+        if (next != NULL) { /* on its way while the device works */
+            REP_TRY(rep_program_write(e->program, io->image, next->images, e->image_count));
+            sent = next->index;
+        }
         REP_TRY(rep_program_read(e->program, io->logits, e->logits,
                                  (size_t)e->batch * (size_t)e->classes));
         count_batch(e, batch, sum, options);

@@ -76,6 +76,7 @@ static rep_status show_program(FILE *out, const rep_trainer *t) {
     rep_program_memory m;
     REP_TRY(rep_model_init(t->model, t->graph, t->program, (uint64_t)t->values->seed));
     REP_TRY(rep_program_run(t->program, REP_FORWARD, REP_UPDATE));
+    REP_TRY(rep_program_wait(t->program));
     fprintf(out, "%-5s %-8s %-16s %9s %3s %3s %9s %9s  %-38s %s\n", "node", "phase", "op", "ms",
             "sub", "bar", "KiB in", "KiB out", "groups and shader, per pass", "output, name");
     REP_TRY(rep_program_profile(t->program, show_node, &p));

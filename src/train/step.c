@@ -30,11 +30,21 @@ static void fill_step(rep_trainer *t, double lr, uint64_t part, int32_t valid) {
 
 static rep_status write_batch(rep_trainer *t, const rep_batch *batch) {
     const rep_model_io *io = rep_model_io_get(t->model);
+    t->sent_batch = batch->index;
     REP_TRY(rep_program_write(t->program, io->image, batch->images,
                               rep_shape_count(rep_graph_shape(t->graph, io->image))));
-    REP_TRY(rep_program_write(t->program, io->labels, batch->labels,
-                              rep_shape_count(rep_graph_shape(t->graph, io->labels))));
-    return rep_program_write(t->program, io->step, t->step, REP_STEP_WORDS);
+    return rep_program_write(t->program, io->labels, batch->labels,
+                             rep_shape_count(rep_graph_shape(t->graph, io->labels)));
+}
+
+/* Forward and backward of one batch. The next one is sent on while the device works. */
+static rep_status run_batch(rep_trainer *t, const rep_batch *batch) {
+    const rep_model_io *io = rep_model_io_get(t->model);
+    if (t->sent_batch != batch->index) { REP_TRY(write_batch(t, batch)); }
+    REP_TRY(rep_program_write(t->program, io->step, t->step, REP_STEP_WORDS));
+    REP_TRY(rep_program_run(t->program, REP_FORWARD, REP_BACKWARD));
+    const rep_batch *next = rep_loader_peek(t->loader);
+    return next ? write_batch(t, next) : REP_OK;
 }
 
 /* The mean loss of the epoch under way; the finished epoch's is kept for the final report. */
@@ -80,14 +90,14 @@ rep_status rep_trainer_step(rep_trainer *t, rep_step_report *out) {
         const rep_batch *batch = NULL;
         REP_TRY(rep_loader_next(t->loader, &batch));
         fill_step(t, report.lr, part, batch->valid);
-        REP_TRY(write_batch(t, batch));
-        REP_TRY(rep_program_run(t->program, REP_FORWARD, REP_BACKWARD));
+        REP_TRY(run_batch(t, batch));
         REP_TRY(rep_reference_batch(t, batch));
         float loss = 0, norm[2] = {0};
         REP_TRY(rep_program_read(t->program, io->loss, &loss, 1));
         REP_TRY(rep_program_read(t->program, rep_optimizer_norm(t->optimizer), norm, 2));
         const bool is_finite = isfinite(loss) && isfinite(norm[1]);
         if (!is_finite && !report.is_skipped && !halve_loss_scale(t)) {
+            REP_TRY(write_batch(t, batch)); /* the step is run again to find out where */
             return rep_trainer_nonfinite(t, batch, loss, norm[1]);
         }
         report.is_skipped = report.is_skipped || !is_finite;

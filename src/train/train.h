@@ -78,7 +78,7 @@ typedef struct rep_counters {
     /* float16: gradients are computed of loss_scale * loss, a power of two that is halved when they
      * overflow and doubled after so many steps that went well (Micikevicius et al., ICLR 2018). */
     uint64_t loss_scale, good_steps;
-    uint64_t skipped;   /* steps without an update because of that */
+    uint64_t skipped; /* steps without an update because of that */
 } rep_counters;
 
 typedef struct rep_trainer {
@@ -104,7 +104,8 @@ typedef struct rep_trainer {
     int64_t eval_period;
     double *step_ms; /* ring of the latest step times */
     uint64_t step_count;
-    double accuracy; /* of the last evaluation, -1 before one */
+    double accuracy;     /* of the last evaluation, -1 before one */
+    uint64_t sent_batch; /* index of the batch that the program was given last */
     float step[REP_STEP_WORDS];
     struct rep_trainer *reference; /* the same net on cpu:float64 while reference_left > 0 */
     bool is_reference;             /* this is that one */

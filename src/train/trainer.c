@@ -182,6 +182,7 @@ static rep_status create(rep_trainer **out, const rep_train_options *options,
     t->options = options;
     t->values = rep_config_values(options->config);
     t->accuracy = -1;
+    t->sent_batch = UINT64_MAX;
     const rep_status status = fill(t);
     if (status != REP_OK) {
         rep_trainer_destroy(t);
