@@ -47,8 +47,9 @@ void main() {
     const float take1 = take_of(args.p.beta1), take2 = take_of(args.p.beta2);
     const float unbias = 1.0 / sqrt(step_block[STEP_BIAS2]);
     const bool is_exact = args.p.mask == MASK_EXACT;
+    segment of = segment_none();
     REP_EACH(i, shape_count(args.y_shape)) {
-        const segment of = segment_find(i);
+        of = segment_at(of, i);
         if (!segment_has(of, i)) { continue; }
         const segment_mask m = segment_mask_of(of, i);
         const float sum = args.p.mask == MASK_ABS ? abs(m.s) + abs(m.t) : m.s + m.t;

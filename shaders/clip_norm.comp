@@ -23,7 +23,7 @@ void main() {
     segment of = segment_none();
     vec2 sum = vec2(0.0);
     for (uint i = begin + gl_LocalInvocationID.x; i < end; i += gl_WorkGroupSize.x) {
-        if (!segment_has(of, i)) { of = segment_find(i); }
+        of = segment_at(of, i);
         if (segment_has(of, i)) {
             const float g = grads[i] * factor;
             float weight = 1.0;

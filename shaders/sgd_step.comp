@@ -23,8 +23,9 @@ void main() {
     const float momentum = args.p.momentum;
     const bool is_first = step_block[STEP_FIRST] != 0.0;
     const float factor = step_block[STEP_GRAD_SCALE] * (has_input(4u) ? clip[0] : 1.0);
+    segment of = segment_none();
     REP_EACH(i, shape_count(args.y_shape)) {
-        const segment of = segment_find(i);
+        of = segment_at(of, i);
         if (!segment_has(of, i)) { continue; }
         const segment_mask m = segment_mask_of(of, i);
         const float w = params[i], lr = step_block[STEP_LR] * of.lr_factor;

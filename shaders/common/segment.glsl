@@ -52,6 +52,12 @@ segment segment_find(uint element) {
                    intBitsToFloat(segments[at + 8u]), intBitsToFloat(segments[at + 9u]));
 }
 
+// The same from where the search ended last: an invocation meets one large parameter many times.
+segment segment_at(segment last, uint element) {
+    if (segment_has(last, element)) { return last; }
+    return segment_find(element);
+}
+
 // The mask of an element that lies in the segment.
 segment_mask segment_mask_of(segment of, uint element) {
     if ((of.flags & SEGMENT_MASKED) == 0u) { return segment_mask(1.0, 0.0, 0.0); }

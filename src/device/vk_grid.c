@@ -46,6 +46,13 @@ static rep_status grid_row(rep_vk_grid *out, const rep_vk_work *work) {
     return REP_OK;
 }
 
+/* As the group normalisations have them: groups of channels of every picture. */
+static rep_status grid_group(rep_vk_grid *out, const rep_vk_work *work) {
+    const rep_norm_params *norm = work->params;
+    set_pass(out, 0, work, (uint64_t)work->y.n * norm->groups, 1, 1);
+    return REP_OK;
+}
+
 static rep_status grid_rows(rep_vk_grid *out, const rep_vk_work *work) {
     set_pass(out, 0, work, ceil_div((uint64_t)work->y.n, REP_VK_GROUP_SIZE), 1, 1);
     return REP_OK;
