@@ -41,14 +41,14 @@ static void add_number(metadata *m, const char *key, uint64_t value) {
 }
 
 /* Class names joined by newlines; malloc'd, NULL without memory. */
-static char *join_names(const rep_dataset_info *info) {
+static char *join_names(const rep_task *task) {
     size_t bytes = 1;
-    for (int32_t i = 0; i < info->class_count; i++) { bytes += strlen(info->class_names[i]) + 1; }
+    for (int32_t i = 0; i < task->class_count; i++) { bytes += strlen(task->class_names[i]) + 1; }
     char *text = calloc(bytes, 1);
     char *end = text;
-    for (int32_t i = 0; i < info->class_count && text != NULL; i++) {
+    for (int32_t i = 0; i < task->class_count && text != NULL; i++) {
         end += snprintf(end, bytes - (size_t)(end - text), "%s%s", i > 0 ? "\n" : "",
-                        info->class_names[i]);
+                        task->class_names[i]);
     }
     return text;
 }
@@ -120,7 +120,7 @@ static rep_status write_last(const rep_trainer *t, const char *path) {
 }
 
 rep_status rep_checkpoint_save(rep_trainer *t, const char *path) {
-    char *yaml = NULL, *names = join_names(rep_dataset_info_get(t->train_set));
+    char *yaml = NULL, *names = join_names(t->task);
     rep_state_list list = {0};
     rep_status status = names != NULL ? REP_OK : rep_fail(REP_ERR_MEMORY, "%s: no memory", path);
     if (status == REP_OK) { status = rep_config_dump(t->options->config, false, &yaml); }

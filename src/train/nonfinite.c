@@ -20,7 +20,8 @@ static bool is_row_finite(const float *row, size_t count) {
 }
 
 /* Marks the pictures whose rows are not finite. All of them when the tensor has no such rows. */
-static void find_pictures(rep_trainer *t, rep_id tensor, const rep_batch *batch, bool *is_bad) {
+static void find_pictures(rep_trainer *t, rep_id tensor, const rep_task_batch *batch,
+                          bool *is_bad) {
     const int32_t n = (int32_t)t->batch;
     for (int32_t i = 0; i < n; i++) { is_bad[i] = i < batch->valid; }
     const rep_shape shape = rep_graph_shape(t->graph, tensor);
@@ -39,7 +40,7 @@ static void find_pictures(rep_trainer *t, rep_id tensor, const rep_batch *batch,
 }
 
 /* "12, 40, 77" and, past a few, " and 61 more". */
-static void list_pictures(char *text, size_t bytes, const rep_batch *batch, const bool *is_bad,
+static void list_pictures(char *text, size_t bytes, const rep_task_batch *batch, const bool *is_bad,
                           int32_t n) {
     enum { NAMED = 16 };
     int32_t bad = 0, named = 0;
@@ -64,7 +65,7 @@ static int layer_length(const char *name) {
 }
 
 typedef struct dump {
-    const rep_batch *batch;
+    const rep_task_batch *batch;
     rep_shape shape; /* of the pictures */
 } dump;
 
@@ -92,7 +93,7 @@ static rep_status fill_ids(void *context, void *elements, size_t count) {
     return REP_OK;
 }
 
-static rep_status dump_batch(const rep_trainer *t, const rep_batch *batch, const char *tensor,
+static rep_status dump_batch(const rep_trainer *t, const rep_task_batch *batch, const char *tensor,
                              char *path) {
     REP_TRY(rep_path_join(path, t->values->output_dir, "nonfinite_batch.safetensors"));
     const rep_shape s = rep_graph_shape(t->graph, rep_model_io_get(t->model)->image);
@@ -104,26 +105,26 @@ static rep_status dump_batch(const rep_trainer *t, const rep_batch *batch, const
          .shape = {s.n, s.c, s.h, s.w},
          .fill = fill_images,
          .context = &d},
-        {.name = "labels",
-         .type = REP_TENSOR_I32,
-         .rank = 1,
-         .shape = {s.n},
-         .fill = fill_labels,
-         .context = &d},
         {.name = "ids",
          .type = REP_TENSOR_I32,
          .rank = 1,
          .shape = {s.n},
          .fill = fill_ids,
          .context = &d},
+        {.name = "labels", /* last: not every task has them */
+         .type = REP_TENSOR_I32,
+         .rank = 1,
+         .shape = {s.n},
+         .fill = fill_labels,
+         .context = &d},
     };
     char iteration[32];
     snprintf(iteration, sizeof iteration, "%" PRIu64, t->counters.iteration + 1);
     const rep_metadata_pair metadata[] = {{"iteration", iteration}, {"tensor", tensor}};
-    return rep_safetensors_write(path, sources, 3, metadata, 2);
+    return rep_safetensors_write(path, sources, batch->labels ? 3 : 2, metadata, 2);
 }
 
-rep_status rep_trainer_nonfinite(rep_trainer *t, const rep_batch *batch, double loss,
+rep_status rep_trainer_nonfinite(rep_trainer *t, const rep_task_batch *batch, double loss,
                                  double grad_norm) {
     rep_id tensor = 0;
     if (rep_program_find_nonfinite(t->program, &tensor) != REP_OK) { tensor = 0; }

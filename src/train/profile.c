@@ -1,7 +1,7 @@
 /* profile.c - one step of a run, node by node, for whoever wants to know where the time goes.
  *
- * It runs the last batch once more between two steps. rep_program_profile puts the state back, and
- * the next batch overwrites the rest, so that the run ends with the bits it would have had.
+ * It runs a batch once more between two steps. rep_program_profile puts the state back, and the
+ * next step overwrites the rest, so that the run ends with the bits it would have had.
  */
 #include "train/train.h"
 

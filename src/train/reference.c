@@ -50,14 +50,11 @@ rep_status rep_reference_open(rep_trainer *t) {
     return copy_state(t);
 }
 
-rep_status rep_reference_batch(rep_trainer *t, const rep_batch *batch) {
+rep_status rep_reference_batch(rep_trainer *t, const rep_task_batch *batch) {
     rep_trainer *r = t->reference;
     if (r == NULL) { return REP_OK; }
     const rep_model_io *io = rep_model_io_get(r->model);
-    REP_TRY(rep_program_write(r->program, io->image, batch->images,
-                              rep_shape_count(rep_graph_shape(r->graph, io->image))));
-    REP_TRY(rep_program_write(r->program, io->labels, batch->labels,
-                              rep_shape_count(rep_graph_shape(r->graph, io->labels))));
+    REP_TRY(t->task->methods->write(t->task, r->model, r->program, batch));
     float step[REP_STEP_WORDS];
     memcpy(step, t->step, sizeof step);
     step[REP_STEP_GRAD_SCALE] = (float)(1 / (double)t->accumulate); /* it needs no loss scale */

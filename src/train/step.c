@@ -28,23 +28,19 @@ static void fill_step(rep_trainer *t, double lr, uint64_t part, int32_t valid) {
     step[REP_STEP_LOSS_SCALE] = (float)scale;
 }
 
-static rep_status write_batch(rep_trainer *t, const rep_batch *batch) {
-    const rep_model_io *io = rep_model_io_get(t->model);
+static rep_status write_batch(rep_trainer *t, const rep_task_batch *batch) {
     t->sent_batch = batch->index;
-    REP_TRY(rep_program_write(t->program, io->image, batch->images,
-                              rep_shape_count(rep_graph_shape(t->graph, io->image))));
-    return rep_program_write(t->program, io->labels, batch->labels,
-                             rep_shape_count(rep_graph_shape(t->graph, io->labels)));
+    return t->task->methods->write(t->task, t->model, t->program, batch);
 }
 
 /* Forward and backward of one batch. The next one is sent on while the device works. */
-static rep_status run_batch(rep_trainer *t, const rep_batch *batch) {
+static rep_status run_batch(rep_trainer *t, const rep_task_batch *batch) {
     const rep_model_io *io = rep_model_io_get(t->model);
+    rep_task_batch next;
     if (t->sent_batch != batch->index) { REP_TRY(write_batch(t, batch)); }
     REP_TRY(rep_program_write(t->program, io->step, t->step, REP_STEP_WORDS));
     REP_TRY(rep_program_run(t->program, REP_FORWARD, REP_BACKWARD));
-    const rep_batch *next = rep_loader_peek(t->loader);
-    return next ? write_batch(t, next) : REP_OK;
+    return t->task->methods->peek(t->task, &next) ? write_batch(t, &next) : REP_OK;
 }
 
 /* The mean loss of the epoch under way; the finished epoch's is kept for the final report. */
@@ -87,26 +83,26 @@ rep_status rep_trainer_step(rep_trainer *t, rep_step_report *out) {
     REP_TRY(rep_schedule_lr(&report.lr, t->values, t->counters.iteration, t->max_iteration,
                             t->per_epoch));
     for (uint64_t part = 0; part < t->accumulate; part++) {
-        const rep_batch *batch = NULL;
-        REP_TRY(rep_loader_next(t->loader, &batch));
-        fill_step(t, report.lr, part, batch->valid);
-        REP_TRY(run_batch(t, batch));
-        REP_TRY(rep_reference_batch(t, batch));
+        rep_task_batch batch;
+        REP_TRY(t->task->methods->next(t->task, &batch));
+        fill_step(t, report.lr, part, batch.valid);
+        REP_TRY(run_batch(t, &batch));
+        REP_TRY(rep_reference_batch(t, &batch));
         float loss = 0, norm[2] = {0};
         REP_TRY(rep_program_read(t->program, io->loss, &loss, 1));
         REP_TRY(rep_program_read(t->program, rep_optimizer_norm(t->optimizer), norm, 2));
         const bool is_finite = isfinite(loss) && isfinite(norm[1]);
         if (!is_finite && !report.is_skipped && !halve_loss_scale(t)) {
-            REP_TRY(write_batch(t, batch)); /* the step is run again to find out where */
-            return rep_trainer_nonfinite(t, batch, loss, norm[1]);
+            REP_TRY(write_batch(t, &batch)); /* the step is run again to find out where */
+            return rep_trainer_nonfinite(t, &batch, loss, norm[1]);
         }
         report.is_skipped = report.is_skipped || !is_finite;
         t->counters.batches++;
         t->counters.tracked++;
-        if (isfinite(loss)) { add_loss(t, batch->epoch, loss); }
+        if (isfinite(loss)) { add_loss(t, batch.epoch, loss); }
         report.loss += loss / (double)t->accumulate;
         report.grad_norm = norm[1];
-        report.epoch = batch->epoch;
+        report.epoch = batch.epoch;
     }
     if (!report.is_skipped) {
         REP_TRY(rep_program_run(t->program, REP_UPDATE, REP_UPDATE));

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "repopt/train.h"
+#include "train/task.h"
 
 enum {
     REP_PATH_BYTES = 512,
@@ -30,23 +31,6 @@ const char *rep_setup_device(const rep_train_options *options);
 void rep_setup_log_device(const rep_device *device, const char *asked);
 /* "folder/name" into path[REP_PATH_BYTES]; REP_ERR_ARGUMENT when it does not fit. */
 REP_NODISCARD rep_status rep_path_join(char *path, const char *folder, const char *name);
-
-/* ---- eval_classify.c: accuracy of a program's state over the test split -------------------------
- */
-typedef struct rep_evaluator rep_evaluator;
-/* Builds the evaluation program. With `state_of` (a training program) its state is shared, under
- * `prefix` ("ema." or NULL). `set` is borrowed. */
-REP_NODISCARD rep_status rep_evaluator_create(rep_evaluator **out, rep_device *device,
-                                              const rep_values *values, rep_mode mode,
-                                              const rep_dataset *set, rep_program *state_of,
-                                              const char *prefix);
-void rep_evaluator_destroy(rep_evaluator *evaluator);
-/* Passes over the split once. Leaves with REP_ERR_INTERRUPTED when *options->stop becomes
- * non-zero; hands every picture's logits to options->on_prediction. */
-REP_NODISCARD rep_status rep_evaluator_run(rep_evaluator *evaluator, rep_eval_result *out,
-                                           const rep_train_options *options);
-const rep_graph *rep_evaluator_graph(const rep_evaluator *evaluator);
-rep_program *rep_evaluator_program(rep_evaluator *evaluator);
 
 /* ---- metrics.c: metrics.csv and the TensorBoard file that is drawn from it ----------------------
  */
@@ -85,8 +69,8 @@ typedef struct rep_trainer {
     const rep_train_options *options;
     const rep_values *values;
     rep_mode mode;
-    char checkpoint[REP_PATH_BYTES];   /* the newest one; "" before the first */
-    rep_dataset *train_set, *test_set; /* test_set NULL: nothing to evaluate on */
+    char checkpoint[REP_PATH_BYTES]; /* the newest one; "" before the first */
+    rep_task *task;
     rep_device *device;
     rep_graph *graph;
     rep_model *model;
@@ -95,8 +79,7 @@ typedef struct rep_trainer {
     rep_optimizer_spec spec;
     rep_optimizer *optimizer;
     rep_program *program;
-    rep_evaluator *evaluator;
-    rep_loader *loader;
+    rep_evaluator *evaluator; /* NULL: nothing to evaluate on */
     rep_metrics *metrics;
     rep_counters counters;
     bool is_half; /* DTYPE float16 */
@@ -146,12 +129,12 @@ REP_NODISCARD rep_status rep_trainer_step(rep_trainer *trainer, rep_step_report 
  * no reference. */
 REP_NODISCARD rep_status rep_reference_open(rep_trainer *trainer);
 /* One batch forward and backward; the trainer's step block says how. */
-REP_NODISCARD rep_status rep_reference_batch(rep_trainer *trainer, const rep_batch *batch);
+REP_NODISCARD rep_status rep_reference_batch(rep_trainer *trainer, const rep_task_batch *batch);
 /* The update, the comparison, and after the last step the end. */
 REP_NODISCARD rep_status rep_reference_update(rep_trainer *trainer, const rep_step_report *step);
 
 /* nonfinite.c: dumps the batch and fails with a sentence that names layer, tensor and pictures. */
-rep_status rep_trainer_nonfinite(rep_trainer *trainer, const rep_batch *batch, double loss,
+rep_status rep_trainer_nonfinite(rep_trainer *trainer, const rep_task_batch *batch, double loss,
                                  double grad_norm);
 
 /* checkpoint.c */

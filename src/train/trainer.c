@@ -15,7 +15,7 @@
 /* Iterations in all: SOLVER.EPOCHS passes over the data, or SOLVER.MAX_ITER. */
 static rep_status count_iterations(rep_trainer *t) {
     const rep_values *v = t->values;
-    const size_t pictures = rep_dataset_info_get(t->train_set)->count;
+    const size_t pictures = t->task->train_count;
     const uint64_t epoch_batches = pictures / t->batch;
     if (epoch_batches == 0) {
         return rep_fail(REP_ERR_DATA,
@@ -55,23 +55,22 @@ static rep_status check_values(rep_trainer *t) {
     return REP_OK;
 }
 
-static rep_status build_step(rep_trainer *t, const rep_dataset_info *info) {
-    const rep_values *v = t->values;
-    rep_vgg_spec spec;
-    REP_TRY(rep_vgg_spec_from_config(&spec, v, info->channels, info->class_count));
-    spec.is_half = spec.is_half && !t->is_reference;
+static rep_status build_step(rep_trainer *t) {
+    const rep_task_net net = {.mode = t->mode,
+                              .is_training = true,
+                              .is_reference = t->is_reference,
+                              .batch = (int32_t)t->batch};
     REP_TRY(rep_graph_create(&t->graph));
-    REP_TRY(rep_model_build(&t->model, t->graph, &spec, t->mode, true, (int32_t)t->batch,
-                            info->height, info->width, (float)v->solver_label_smoothing));
+    REP_TRY(t->task->methods->build(t->task, &t->model, t->graph, &net));
     REP_TRY(rep_graph_check(t->graph));
     REP_TRY(rep_start_scales(t));
     rep_id seed = 0;
-    if (spec.is_half) { /* the loss scale, which changes from step to step */
+    t->is_half = strcmp(t->values->dtype, "float16") == 0 && !t->is_reference;
+    if (t->is_half) { /* the loss scale, which changes from step to step */
         const rep_slice_params word = {REP_STEP_LOSS_SCALE, 1, REP_STEP_WORDS};
         seed = REP_APPEND(t->graph, SLICE, &word, rep_model_io_get(t->model)->step);
     }
-    t->is_half = spec.is_half;
-    t->counters.loss_scale = spec.is_half ? REP_FIRST_LOSS_SCALE : 1;
+    t->counters.loss_scale = t->is_half ? REP_FIRST_LOSS_SCALE : 1;
     REP_TRY(rep_graph_backward(t->graph, rep_model_io_get(t->model)->loss, seed));
     /* The ordinary optimizer has no rows: csla carries its scales in the model. */
     const rep_scale_row *const *rows = t->mode == REP_MODE_TARGET ? t->rows : NULL;
@@ -83,12 +82,8 @@ static rep_status build_step(rep_trainer *t, const rep_dataset_info *info) {
  * the net's input and classes follow from them. */
 static rep_status describe(rep_trainer *t) {
     REP_TRY(check_values(t));
-    rep_dataset_info info;
-    if (!rep_dataset_info_known(&info, t->values->datasets_name)) {
-        REP_TRY(rep_setup_dataset(&t->train_set, t->values, true));
-        info = *rep_dataset_info_get(t->train_set);
-    }
-    return build_step(t, &info);
+    REP_TRY(rep_task_open(&t->task, t->values, REP_TASK_SHAPE));
+    return build_step(t);
 }
 
 static void lint_line(void *context, const char *text) {
@@ -110,9 +105,10 @@ rep_status rep_trainer_create_reference(rep_trainer **out, const rep_trainer *of
     t->options = of->options;
     t->values = of->values;
     t->is_reference = true;
+    t->task = of->task; /* borrowed */
     memcpy(t->checkpoint, of->checkpoint, sizeof t->checkpoint);
     rep_status status = check_values(t);
-    if (status == REP_OK) { status = build_step(t, rep_dataset_info_get(of->train_set)); }
+    if (status == REP_OK) { status = build_step(t); }
     if (status == REP_OK) {
         status = rep_device_open(&t->device, "cpu:float64", of->options->threads);
     }
@@ -127,20 +123,12 @@ rep_status rep_trainer_create_reference(rep_trainer **out, const rep_trainer *of
     return REP_OK;
 }
 
-static rep_status open_loader(rep_trainer *t) {
-    rep_loader_options options;
-    REP_TRY(rep_setup_loader(&options, t->values, rep_dataset_info_get(t->train_set), true));
-    options.first_batch = t->counters.batches;
-    return rep_loader_create(&t->loader, t->train_set, &options);
-}
-
 static void log_run(const rep_trainer *t) {
-    const rep_dataset_info *info = rep_dataset_info_get(t->train_set);
     rep_log(REP_LOG_INFO,
             "TRAINING_MODE %s: %zu parameters, %zu pictures of %" PRId32 " classes (%s), "
             "%" PRIu64 " iterations of %" PRIu64 " pictures, seed %lld",
-            rep_mode_name(t->mode), rep_model_param_count(t->model, t->graph), info->count,
-            info->class_count, info->kind, t->max_iteration, t->batch * t->accumulate,
+            rep_mode_name(t->mode), rep_model_param_count(t->model, t->graph), t->task->train_count,
+            t->task->class_count, t->task->kind, t->max_iteration, t->batch * t->accumulate,
             (long long)t->values->seed);
     rep_program_memory memory;
     rep_program_memory_get(t->program, &memory);
@@ -153,20 +141,19 @@ static void log_run(const rep_trainer *t) {
 
 static rep_status prepare(rep_trainer *t) {
     REP_TRY(check_values(t));
-    REP_TRY(rep_setup_dataset(&t->train_set, t->values, true));
-    REP_TRY(rep_setup_dataset(&t->test_set, t->values, false));
+    REP_TRY(rep_task_open(&t->task, t->values, REP_TASK_TRAIN | REP_TASK_TEST));
     REP_TRY(count_iterations(t));
     REP_TRY(rep_checkpoint_find(t));
-    REP_TRY(build_step(t, rep_dataset_info_get(t->train_set)));
+    REP_TRY(build_step(t));
     (void)rep_lint(t->values, t->mode, lint_line, NULL);
     REP_TRY(rep_trainer_open_device(t));
     REP_TRY(rep_start_state(t));
-    if (t->test_set != NULL) {
-        REP_TRY(rep_evaluator_create(&t->evaluator, t->device, t->values, t->mode, t->test_set,
-                                     t->program, t->spec.ema_decay > 0 ? "ema." : NULL));
+    if (t->task->has_test) {
+        REP_TRY(rep_evaluator_create(&t->evaluator, t->task, t->device, t->mode, t->program,
+                                     t->spec.ema_decay > 0 ? "ema." : NULL));
     }
     REP_TRY(rep_reference_open(t));
-    REP_TRY(open_loader(t));
+    REP_TRY(t->task->methods->start(t->task, t->counters.batches));
     t->step_ms = calloc(REP_STEP_MS_KEPT, sizeof *t->step_ms);
     if (t->step_ms == NULL) { return rep_fail(REP_ERR_MEMORY, "training: no memory"); }
     REP_TRY(rep_folder_make(t->values->output_dir));
@@ -204,7 +191,6 @@ void rep_trainer_destroy(rep_trainer *t) {
     if (t == NULL) { return; }
     rep_trainer_destroy(t->reference);
     rep_metrics_close(t->metrics);
-    rep_loader_destroy(t->loader);
     rep_evaluator_destroy(t->evaluator);
     rep_program_destroy(t->program);
     rep_optimizer_destroy(t->optimizer);
@@ -212,8 +198,7 @@ void rep_trainer_destroy(rep_trainer *t) {
     rep_graph_destroy(t->graph);
     rep_scales_destroy(t->scales);
     rep_device_close(t->device);
-    rep_dataset_close(t->test_set);
-    rep_dataset_close(t->train_set);
+    if (!t->is_reference) { rep_task_close(t->task); }
     free(t->rows);
     free(t->step_ms);
     free(t);
