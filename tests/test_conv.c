@@ -225,13 +225,13 @@ static double *run_op(const problem *p, const setting *s) {
     const int to = output_of(s->op), a = to == 0 ? 2 : 0, b = to == 2 ? 1 : to == 0 ? 1 : 2;
     const shape_case *at = &p->at;
     const rep_conv2d_params forward = {(rep_uint)at->stride, (rep_uint)at->pad,
-                                       (rep_uint)at->groups, s->act, s->algo};
+                                       (rep_uint)at->groups, s->algo, s->act};
     const rep_conv2d_grad_params backward = {(rep_uint)at->stride,
                                              (rep_uint)at->pad,
                                              (rep_uint)at->groups,
+                                             s->algo,
                                              (rep_uint)(s->op == OP_GRAD_X ? at->h : at->kh),
-                                             (rep_uint)(s->op == OP_GRAD_X ? at->w : at->kw),
-                                             s->algo};
+                                             (rep_uint)(s->op == OP_GRAD_X ? at->w : at->kw)};
     job j = {.kernel = s->isa->kernels[ops[s->op]]};
     const size_t count = rep_shape_count(p->shape[to]);
     char *out = guard(count * real_bytes);

@@ -42,8 +42,9 @@ typedef struct half_case {
     uint32_t depth;
 } half_case;
 
-#define CONV(stride, pad, groups, act) (&(const rep_conv2d_params){stride, pad, groups, act, 0})
-#define GRAD(...) (&(const rep_conv2d_grad_params){__VA_ARGS__, 0})
+#define CONV(stride, pad, groups, act) (&(const rep_conv2d_params){stride, pad, groups, 0, act})
+#define GRAD(stride, pad, groups, h, w)                                                            \
+    (&(const rep_conv2d_grad_params){stride, pad, groups, 0, h, w})
 /* x n c h w, then channels out, kernel, stride, pad, groups. */
 #define CONV_ROWS(n, c, h, w, o, k, s, p, g)                                                       \
     {REP_OP_CONV2D,        CONV(s, p, g, 0), NULL, {{n, c, h, w}, {o, (c) / (g), k, k}}, 3, -1,    \

@@ -66,9 +66,9 @@ void rep_grad_conv2d(rep_graph *graph, const rep_node *node, const rep_id *dy, c
     rep_conv2d_grad_params grad = {.stride = p.stride,
                                    .pad = p.pad,
                                    .groups = p.groups,
+                                   .algo = p.algo,
                                    .h = (uint32_t)x.h,
-                                   .w = (uint32_t)x.w,
-                                   .algo = p.algo};
+                                   .w = (uint32_t)x.w};
     if (need[0]) { dx[0] = REP_APPEND(graph, CONV2D_GRAD_X, &grad, dy[0], node->in[1]); }
     grad.h = (uint32_t)w.h;
     grad.w = (uint32_t)w.w;
