@@ -31,13 +31,18 @@ static uint64_t wanted_groups(const rep_vk_work *work) {
  * inner loops counted: work is cut so that none comes near. */
 enum { MOST_ROUNDS = 1024 };
 
-static rep_status grid_element(rep_vk_grid *out, const rep_vk_work *work) {
-    const uint64_t groups = ceil_div(rep_shape_count(work->y), REP_VK_GROUP_SIZE);
+/* An invocation per element, grid stride. */
+static void set_elements(rep_vk_grid *out, uint32_t pass, const rep_vk_work *work, uint64_t count) {
+    const uint64_t groups = ceil_div(count, out->group_size);
     /* Long loops let a software driver read once what elements share. */
     const uint64_t most = rep_vk_is_like_gpu(work->caps)
                               ? work->caps->max_groups
                               : at_least(64, ceil_div(groups, MOST_ROUNDS));
-    set_pass(out, 0, work, at_most(groups, most), 1, 1);
+    set_pass(out, pass, work, at_most(groups, most), 1, 1);
+}
+
+static rep_status grid_element(rep_vk_grid *out, const rep_vk_work *work) {
+    set_elements(out, 0, work, rep_shape_count(work->y));
     return REP_OK;
 }
 
@@ -91,8 +96,9 @@ static rep_status grid_scalar(rep_vk_grid *out, const rep_vk_work *work) {
 
 /* The words a convolution's parameter blocks begin with. */
 typedef struct conv_words {
-    uint32_t stride, pad, groups;
+    uint32_t stride, pad, groups, algo;
 } conv_words;
+enum { ALGO_DIRECT = 1, ALGO_WINOGRAD = 2 };
 
 static rep_status check_tiles(const rep_vk_grid *out, const rep_vk_work *work) {
     if (out->groups[0].y <= work->caps->max_groups && out->groups[0].z <= work->caps->max_groups) {
@@ -124,9 +130,13 @@ static bool set_vector(rep_vk_grid *out, const rep_vk_work *work, uint64_t rows,
 
 /* Half precision on matrix units, where device and build have them; very few channels would leave
  * most of a unit idle. */
+static bool suits_matrix(const rep_vk_work *work, uint64_t columns) {
+    return work->has_matrix && columns >= 8;
+}
+
 static void set_matrix(rep_vk_grid *out, const rep_vk_work *work, uint64_t columns) {
     const rep_vk_caps *caps = work->caps;
-    if (!work->has_matrix || columns < 8) { return; }
+    if (!suits_matrix(work, columns)) { return; }
     out->variant = ".coop";
     out->group_size = REP_VK_MATRIX_SUBGROUPS * caps->subgroup_lanes;
     out->matrix[0] = caps->matrix_m;
@@ -149,6 +159,60 @@ static void take_tile(rep_vk_grid *out, const rep_vk_work *work) {
     for (int i = 0; i < 3 && work->tile; i++) { out->tile[i] = work->tile[i]; }
 }
 
+/* ---- Winograd: shaders/common/winograd.glsl -------------------------------------------------- */
+
+enum { POINTS = 36, CELL_SIDE = 4 }; /* points of a tile of 4 x 4 output pixels */
+
+/* Whether a shape that fits gains. Measured on lavapipe and SwiftShader: from 16 channels on, when
+ * the transformed kernels serve 32 tiles. A GPU needs more channels to pay for the traffic of the
+ * points; 64 is by arithmetic. Edges must leave half of the multiplications saved, and tiny layers
+ * gain nothing worth the larger rounding error (src/kernels/winograd.h). */
+static bool gains(const rep_vk_work *work, uint64_t tiles) {
+    enum { LEAST_TILES = 32, LEAST_PRODUCTS = 1 << 18 };
+    const int32_t least_channels = rep_vk_is_like_gpu(work->caps) ? 64 : 16;
+    const uint64_t pixels = rows_of(work->y), batch = (uint64_t)work->y.n;
+    const uint64_t products = 9 * (uint64_t)work->x.c * (uint64_t)work->y.c;
+    return work->x.c >= least_channels && work->y.c >= least_channels && tiles >= LEAST_TILES &&
+           2 * POINTS * tiles <= 9 * pixels && pixels / batch * products >= LEAST_PRODUCTS;
+}
+
+/* The algo word: never, where it fits, or where it gains. Shapes decide, never timing: that could
+ * give other bits on another day. */
+static bool wants_winograd(const rep_vk_work *work, uint64_t tiles) {
+    const conv_words *words = work->params;
+    const bool fits = words->stride == 1 && words->pad == 1 && words->groups == 1 &&
+                      work->w.h == 3 && work->w.w == 3;
+    return fits && rep_vk_may(work->caps, ".winograd") && words->algo != ALGO_DIRECT &&
+           (words->algo == ALGO_WINOGRAD || gains(work, tiles));
+}
+
+/* Three passes: points of kernels and tiles, a product per point, pixels. False, and nothing set,
+ * where the direct shader serves: also where the points would take too much memory. */
+static bool set_winograd(rep_vk_grid *out, const rep_vk_work *work) {
+    const rep_vk_caps *caps = work->caps;
+    const uint64_t depth = ceil_div((uint64_t)work->x.c, 4) * 4;
+    const uint64_t width = ceil_div((uint64_t)work->y.c, 4) * 4;
+    const uint64_t tiles = (uint64_t)work->y.n * ceil_div((uint64_t)work->y.h, CELL_SIDE) *
+                           ceil_div((uint64_t)work->y.w, CELL_SIDE);
+    const uint64_t floats = POINTS * (depth * width + tiles * (depth + width));
+    const uint64_t most_bytes = at_most(caps->max_range_bytes, caps->memory_bytes / 16);
+    if (!wants_winograd(work, tiles) || floats * sizeof(float) > most_bytes) { return false; }
+    if (set_vector(out, work, tiles, width, false)) {
+        out->part[1] = out->variant;
+    } else {
+        rule_tile(out, work, POINTS * tiles, width, depth);
+        take_tile(out, work);
+    }
+    out->variant = ".winograd";
+    out->scratch_bytes = (size_t)(floats * sizeof(float));
+    set_elements(out, 0, work, depth * at_least(tiles, width));
+    set_pass(out, 1, work, ceil_div(tiles, out->tile[0]), ceil_div(width, out->tile[1]), POINTS);
+    set_elements(out, 2, work, tiles * (uint64_t)work->y.c);
+    return true;
+}
+
+/* ---- tiles of convolutions ------------------------------------------------------------------- */
+
 /* Forward and the gradient of x: inputs (x or dy, w). */
 static rep_status grid_pixel_tile(rep_vk_grid *out, const rep_vk_work *work) {
     const conv_words *words = work->params;
@@ -158,6 +222,7 @@ static rep_status grid_pixel_tile(rep_vk_grid *out, const rep_vk_work *work) {
         out->variant = ".depthwise";
         return grid_element(out, work);
     }
+    if (!suits_matrix(work, columns) && set_winograd(out, work)) { return REP_OK; }
     const uint64_t depth = (uint64_t)work->x.c / groups * (uint64_t)(work->w.h * work->w.w);
     if (!set_vector(out, work, rows, columns, false)) {
         set_matrix(out, work, columns);

@@ -62,7 +62,8 @@ static rep_status name_shader(char name[64], const rep_vk_caps *caps, const char
     const rep_vk_shader *found = NULL;
     char base[48], half[56], number[16] = "";
     if (pass > 0) { snprintf(number, sizeof number, ".%u", pass + 1); }
-    snprintf(base, sizeof base, "%s%s%s", op, grid->variant, number);
+    snprintf(base, sizeof base, "%s%s%s%s", op, grid->variant, number,
+             grid->part[pass] ? grid->part[pass] : "");
     snprintf(half, sizeof half, "%s%s", base, is_f16 ? ".f16" : "");
     REP_TRY(rep_vk_shader_find(&found, half));
     if (!found) { snprintf(half, sizeof half, "%s", base); }

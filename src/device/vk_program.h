@@ -29,6 +29,7 @@ typedef struct rep_vk_grid {
     uint32_t matrix[3];  /* .coop: rows, columns, depth of the device's products: 19 .. 21 */
     uint32_t group_size; /* invocations of a workgroup */
     const char *variant; /* of the shader's name: "" or ".depthwise", ... */
+    const char *part[REP_VK_MAX_PASSES]; /* what a pass's name has besides, or NULL */
 } rep_vk_grid;
 /* What a grid rule sees. */
 typedef struct rep_vk_work {
