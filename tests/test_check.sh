@@ -92,6 +92,14 @@ if [ -r "$icd" ] && VK_ICD_FILENAMES=$icd "$repopt" devices | grep -q '^vulkan:0
     expect 0 'PASS, all 2 rows' --op act --case 4 --json vulkan.json --html vulkan.html
     holds vulkan.json '"shaders":[[:space:]]*"act.f16"'
     holds vulkan.html 'llvmpipe'
+    for op in conv2d conv2d_grad_x; do
+        expect 0 'PASS' --op $op --case 4 --json winograd.json
+        holds winograd.json "\"shaders\":[[:space:]]*\"$op.winograd \+ $op.winograd.2(.vector)? \+ $op.winograd.3\""
+        holds winograd.json "\"$op.winograd.f16 \+ $op.winograd.2(.vector)? \+ $op.winograd.3.f16\""
+        expect 0 'PASS' --op $op --case 3 --json direct.json
+        checks=$((checks + 1))
+        ! grep -q winograd direct.json || complain "$op 3 asks for the direct shader"
+    done
 
     # A sign too many.
     cp -r "$source/shaders" shaders
