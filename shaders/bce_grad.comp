@@ -1,6 +1,6 @@
 // bce_grad - gradient of bce: dx = drow w (sigmoid(x) - t), element by element.
 //
-// x, t, dx {n,c,1,1}; drow {n,1,1,1}; [w] {n,c,1,1} or {n,1,1,1}.
+// x, t, dx {n,c,h,w}; drow {n,1,h,w}; [w] {n,c,h,w} or {n,1,h,w}.
 #version 450
 #define REP_PARAMS rep_no_params
 #include "common/args.glsl"

@@ -1,7 +1,7 @@
 // focal - sigmoid focal loss, summed over a row (focal.glsl).
 //
 // -alpha (1-p)^gamma ln p for the row's class, -(1-alpha) p^gamma ln(1-p) for the others, p =
-// sigmoid(x); logits {n,c,1,1}, labels i32 {n,1,1,1}; y {n,1,1,1}. Logarithms and powers come from
+// sigmoid(x); logits {n,c,h,w}, labels i32 {n,1,h,w}; y {n,1,h,w}. Logarithms and powers come from
 // ln(1 + e^x), so any logit is fine. An invocation takes one row.
 #version 450
 #define REP_PARAMS rep_loss_params
@@ -26,5 +26,5 @@ float row_loss(uint row, uint columns, int label) {
 
 void main() {
     const uint columns = uint(args.x_shape.y);
-    REP_EACH(row, uint(args.x_shape.x)) { y[row] = row_loss(row, columns, labels[row]); }
+    REP_EACH(row, shape_rows(args.x_shape)) { y[row] = row_loss(row, columns, labels[row]); }
 }

@@ -1,7 +1,7 @@
 // focal_grad - gradient of the sigmoid focal loss, element by element (focal.glsl).
 //
 // With L = a q^gamma ln(1 + e^z), q = sigmoid(z): dL/dz = a q^gamma (q + gamma (1 - q) ln(1 +
-// e^z)), and dz/dx is -1 for the row's class. logits, dx {n,c,1,1}; labels i32, drow {n,1,1,1}.
+// e^z)), and dz/dx is -1 for the row's class. logits, dx {n,c,h,w}; labels i32, drow {n,1,h,w}.
 #version 450
 #define REP_PARAMS rep_loss_params
 #include "common/args.glsl"

@@ -1,6 +1,6 @@
-// iou_loss - IoU, linear IoU or GIoU loss of each row (box.glsl), times its weight.
+// iou_loss - IoU, linear IoU or GIoU loss of each row (box.glsl), times its weight; 0 where that is 0.
 //
-// pred, target {n,4,1,1}: distances l, t, r, b; [weight], y {n,1,1,1}. An invocation takes one row.
+// pred, target {n,4,h,w}: distances l, t, r, b; [weight], y {n,1,h,w}. An invocation takes one row.
 #version 450
 #define REP_PARAMS rep_loss_params
 #include "common/args.glsl"
@@ -23,12 +23,12 @@ vec4 target_of(uint row) {
 }
 
 void main() {
-    REP_EACH(row, uint(args.x_shape.x)) {
+    REP_EACH(row, shape_rows(args.x_shape)) {
         const box_pair box = box_pair_of(pred_of(row), target_of(row));
         float loss = 1.0 - box.ratio;
         if (kind == IOU_LOG) { loss = -rep_log(box.ratio); }
         if (kind == IOU_GENERAL) { loss += (box.around - box.joint) / box.around; }
-        if (has_input(2u)) { loss *= weight[row]; }
+        if (has_input(2u)) { loss = weight[row] == 0.0 ? 0.0 : loss * weight[row]; }
         y[row] = loss;
     }
 }

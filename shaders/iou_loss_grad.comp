@@ -1,6 +1,6 @@
 // iou_loss_grad - gradient of iou_loss by the predicted distances.
 //
-// pred, target, dx {n,4,1,1}: distances l, t, r, b; drow, [weight] {n,1,1,1}. Where pred and target
+// pred, target, dx {n,4,h,w}: distances l, t, r, b; drow, [weight] {n,1,h,w}. Where pred and target
 // are equal, min and max share the slope half and half, as PyTorch's do. An invocation takes one
 // row, its four sides side by side.
 #version 450
@@ -43,10 +43,12 @@ vec4 slope_of(vec4 p, vec4 t) {
 }
 
 void main() {
-    REP_EACH(row, uint(args.x_shape.x)) {
+    REP_EACH(row, shape_rows(args.x_shape)) {
         float upstream = drow[row];
         if (has_input(3u)) { upstream *= weight[row]; }
-        const vec4 slope = slope_of(pred_of(row), target_of(row)) * upstream;
+        const bool is_out = has_input(3u) && weight[row] == 0.0;
+        const vec4 slope =
+            is_out ? vec4(0.0) : slope_of(pred_of(row), target_of(row)) * upstream;
         for (uint side = 0u; side < 4u; side++) { dx[row * 4u + side] = slope[side]; }
     }
 }

@@ -1,7 +1,7 @@
 // smooth_l1 - smooth L1 loss, summed over a row.
 //
-// w d^2 / (2 beta) where d = |x - t| < beta, w (d - beta / 2) elsewhere; x, t {n,c,1,1}; [w]
-// {n,c,1,1} or {n,1,1,1}; y {n,1,1,1}. An invocation takes one row.
+// w d^2 / (2 beta) where d = |x - t| < beta, w (d - beta / 2) elsewhere; x, t {n,c,h,w}; [w]
+// {n,c,h,w} or {n,1,h,w}; y {n,1,h,w}. An invocation takes one row.
 #version 450
 #define REP_PARAMS rep_loss_params
 #include "common/args.glsl"
@@ -16,7 +16,7 @@ layout(std430, binding = 3) writeonly buffer output_0 { float y[]; };
 void main() {
     const uint columns = uint(args.x_shape.y);
     const float beta = args.p.beta;
-    REP_EACH(row, uint(args.x_shape.x)) {
+    REP_EACH(row, shape_rows(args.x_shape)) {
         vec2 sum = vec2(0.0);
         for (uint at = row * columns; at < (row + 1u) * columns; at++) {
             const float d = abs(x[at] - target[at]);

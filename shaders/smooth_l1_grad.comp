@@ -1,7 +1,7 @@
 // smooth_l1_grad - gradient of smooth_l1, element by element.
 //
-// dx = drow w d / beta where |d| < beta, drow w sign(d) elsewhere, d = x - t; x, t, dx {n,c,1,1};
-// drow {n,1,1,1}; [w] {n,c,1,1} or {n,1,1,1}.
+// dx = drow w d / beta where |d| < beta, drow w sign(d) elsewhere, d = x - t; x, t, dx {n,c,h,w};
+// drow {n,1,h,w}; [w] {n,c,h,w} or {n,1,h,w}.
 #version 450
 #define REP_PARAMS rep_loss_params
 #include "common/args.glsl"

@@ -1,7 +1,7 @@
 // softmax_ce - cross-entropy of a softmax with label smoothing e over c classes, per row.
 //
 // (1 - e) (-ln p_t) + e / c sum (-ln p_i), with d = x - largest: -ln p_i = ln(sum) - d_i. logits
-// {n,c,1,1}, labels i32 {n,1,1,1}; y {n,1,1,1}. A label below 0 gives 0; one that is no class gives
+// {n,c,h,w}, labels i32 {n,1,h,w}; y {n,1,h,w}. A label below 0 gives 0; one that is no class gives
 // NaN, so that the run stops. A workgroup takes one row. Szegedy et al., CVPR 2016, section 7.
 #version 450
 #define REP_PARAMS rep_loss_params
@@ -29,7 +29,7 @@ float row_loss(uint begin, uint columns, int label) {
 
 void main() {
     const uint columns = uint(args.x_shape.y);
-    for (uint row = gl_WorkGroupID.x; row < uint(args.x_shape.x); row += gl_NumWorkGroups.x) {
+    for (uint row = gl_WorkGroupID.x; row < shape_rows(args.x_shape); row += gl_NumWorkGroups.x) {
         const int label = labels[row];
         float loss = 0.0;
         if (label >= int(columns)) {

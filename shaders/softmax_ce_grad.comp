@@ -1,7 +1,7 @@
 // softmax_ce_grad - gradient of softmax_ce: dx_i = drow (p_i - e / c - (1 - e) [i == label]).
 //
-// 0 for a row without label, NaN for one whose label is no class. logits, dx {n,c,1,1}; labels i32,
-// drow {n,1,1,1}. A workgroup takes one row.
+// 0 for a row without label, NaN for one whose label is no class. logits, dx {n,c,h,w}; labels i32,
+// drow {n,1,h,w}. A workgroup takes one row.
 #version 450
 #define REP_PARAMS rep_loss_params
 #include "common/args.glsl"
@@ -31,7 +31,7 @@ void row_grad(uint begin, uint columns, uint label, float upstream) {
 
 void main() {
     const uint columns = uint(args.x_shape.y);
-    for (uint row = gl_WorkGroupID.x; row < uint(args.x_shape.x); row += gl_NumWorkGroups.x) {
+    for (uint row = gl_WorkGroupID.x; row < shape_rows(args.x_shape); row += gl_NumWorkGroups.x) {
         const uint begin = row * columns;
         const int label = labels[row];
         if (label < 0) {

@@ -81,7 +81,7 @@ static void test_wrong_second_inputs(void **state) {
         {REP_OP_BIAS, {1, 1, 1, 1}, false},      {REP_OP_SCALE, {1, 1, 1, 1}, true},
         {REP_OP_SCALE, {1, 7, 1, 1}, true},      {REP_OP_SCALE, {2, 7, 1, 1}, false},
         {REP_OP_GATE, {2, 7, 1, 1}, true},       {REP_OP_GATE, {1, 7, 1, 1}, false},
-        {REP_OP_SMOOTH_L1, {2, 7, 4, 4}, false}, /* rows, not pictures */
+        {REP_OP_SMOOTH_L1, {2, 7, 4, 4}, true},  {REP_OP_SMOOTH_L1, {2, 7, 1, 1}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         rep_graph *graph = make();

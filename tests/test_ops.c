@@ -163,7 +163,7 @@ static void test_faults_show(void **state) {
     const float nan_row[3] = {NAN, 1, 2}, row[3] = {0, 1, 2};
     const rep_loss_params loss = {.alpha = 0.25f, .gamma = 2.0f};
     for (size_t d = 0; d < device_count; d++) {
-        for (rep_uint act = REP_ACT_NONE; act <= REP_ACT_SIGMOID; act++) {
+        for (rep_uint act = REP_ACT_NONE; act <= REP_ACT_EXP; act++) {
             const rep_act_params params = {act};
             assert_true(isnan(first_value(REP_OP_ACT, &params, nan_row, 3, 0, &devices[d])));
         }

@@ -86,7 +86,8 @@ typedef enum rep_act {
     REP_ACT_RELU6,
     REP_ACT_SILU,
     REP_ACT_HARDSWISH,
-    REP_ACT_SIGMOID
+    REP_ACT_SIGMOID,
+    REP_ACT_EXP
 } rep_act;
 
 /* The step block: what changes from step to step, an io tensor {1, REP_STEP_WORDS, 1, 1}. */

@@ -12,6 +12,7 @@
 #define ACT_SILU 3u
 #define ACT_HARDSWISH 4u
 #define ACT_SIGMOID 5u
+#define ACT_EXP 6u
 
 float act_of(uint kind, float x) {
     switch (kind) {
@@ -27,6 +28,8 @@ float act_of(uint kind, float x) {
     }
     case ACT_SIGMOID:
         return rep_sigmoid(x);
+    case ACT_EXP:
+        return rep_exp(x);
     default:
         return x;
     }
@@ -49,6 +52,8 @@ float act_grad_of(uint kind, float x, float dy) {
         const float s = rep_sigmoid(x);
         return dy * s * (1.0 - s);
     }
+    case ACT_EXP:
+        return dy * rep_exp(x);
     default:
         return dy;
     }

@@ -9,7 +9,7 @@ layout(std430, binding = REP_WEIGHT) readonly buffer input_weight { float weight
 // The loss of element `at` of `row`, weighed.
 float loss_weigh(float loss, uint row, uint at) {
     if (!has_input(REP_WEIGHT)) { return loss; }
-    return loss * weight[weight.length() == args.x_shape.x ? row : at];
+    return loss * weight[weight.length() == shape_rows(args.x_shape) ? row : at];
 }
 
 #endif

@@ -22,14 +22,16 @@
     { REP_INPUT_POSITIVE, {__VA_ARGS__}, 0 }
 #define UNIT(...)                                                                                  \
     { REP_INPUT_UNIT, {__VA_ARGS__}, 0 }
-#define DIST(n)                                                                                    \
-    { REP_INPUT_DISTANCE, {n, 4, 1, 1}, 0 }
+#define DISTS(n, h, w)                                                                             \
+    { REP_INPUT_DISTANCE, {n, 4, h, w}, 0 }
+#define DIST(n) DISTS(n, 1, 1)
 #define WIDE(...)                                                                                  \
     { REP_INPUT_WIDE, {__VA_ARGS__}, 0 }
 #define FAR(...)                                                                                   \
     { REP_INPUT_OFFSET, {__VA_ARGS__}, 0 }
-#define LABEL(n, last)                                                                             \
-    { REP_INPUT_LABEL, {n, 1, 1, 1}, last }
+#define LABELS(n, h, w, last)                                                                      \
+    { REP_INPUT_LABEL, {n, 1, h, w}, last }
+#define LABEL(n, last) LABELS(n, 1, 1, last)
 #define INDEX(n, c, h, w, last)                                                                    \
     { REP_INPUT_INDEX, {n, c, h, w}, last }
 #define ABSENT                                                                                     \

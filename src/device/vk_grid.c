@@ -59,7 +59,7 @@ static rep_status grid_group(rep_vk_grid *out, const rep_vk_work *work) {
 }
 
 static rep_status grid_rows(rep_vk_grid *out, const rep_vk_work *work) {
-    set_pass(out, 0, work, ceil_div((uint64_t)work->y.n, REP_VK_GROUP_SIZE), 1, 1);
+    set_pass(out, 0, work, ceil_div(rows_of(work->y), REP_VK_GROUP_SIZE), 1, 1);
     return REP_OK;
 }
 

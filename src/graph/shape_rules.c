@@ -321,20 +321,13 @@ rep_status rep_shape_slice_grad(rep_shape_call *call) {
     return REP_OK;
 }
 
-/* ---- losses: one value per row of the first input ---------------------------------------- */
+/* ---- losses: one value per row of the first input, a row being a pixel's channels ---------- */
 
-static rep_shape rows_of(rep_shape x) { return (rep_shape){x.n, 1, 1, 1}; }
-
-static rep_status need_rows(const rep_shape_call *call) {
-    const rep_shape x = call->in[0];
-    if (x.h == 1 && x.w == 1) { return REP_OK; }
-    return rep_fail(REP_ERR_SHAPE, "%s: rows wanted, got %d x %d pictures", call->name, x.h, x.w);
-}
+static rep_shape rows_of(rep_shape x) { return (rep_shape){x.n, 1, x.h, x.w}; }
 
 /* Inputs 1, 2, 3 of a loss, as `one`, `two` and `three` name them. */
 static rep_status need_loss(const rep_shape_call *call, rep_shape one, rep_shape two,
                             rep_shape three) {
-    REP_TRY(need_rows(call));
     REP_TRY(need(call, 1, "the target", one));
     REP_TRY(need(call, 2, "the third input", two));
     return need(call, 3, "the weight", three);

@@ -22,6 +22,8 @@ static inline vec vact(rep_uint act, vec x) {
         return x * vmin(vmax(x + vset(3), zero), vset(6)) / vset(6);
     case REP_ACT_SIGMOID:
         return vsigmoid(x);
+    case REP_ACT_EXP:
+        return vexp(x);
     default:
         return x;
     }
@@ -48,6 +50,8 @@ static inline vec vact_grad(rep_uint act, vec x, vec dy) {
         const vec p = vsigmoid(x);
         return dy * p * (one - p);
     }
+    case REP_ACT_EXP:
+        return dy * vexp(x);
     default:
         return dy;
     }

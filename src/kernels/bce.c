@@ -1,5 +1,5 @@
 /* bce - binary cross-entropy with logits, summed over a row: w (max(x, 0) - x t + ln(1 + e^-|x|)),
- * from (x {n,c,1,1}, t, [w]) to {n,1,1,1}. Rows are divided among workers. */
+ * from (x {n,c,h,w}, t, [w]) to {n,1,h,w}. Rows are divided among workers. */
 #include "kernels/loss.h"
 
 REP_INLINE vec term(const void *ctx, size_t row, size_t column, size_t lanes) {
@@ -11,7 +11,7 @@ REP_INLINE vec term(const void *ctx, size_t row, size_t column, size_t lanes) {
 
 static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const loss_pair c = loss_pair_of(call, 2);
-    map_row_sums(term, &c, call->out[0].data, (size_t)call->in[0].shape.n, c.columns, worker);
+    map_row_sums(term, &c, call->out[0].data, shape_rows(call->in[0].shape), c.columns, worker);
 }
 
 REP_KERNEL(bce, run, NULL);

@@ -12,7 +12,7 @@ REP_INLINE vec apply(const void *ctx, size_t row, size_t column, size_t lanes) {
 static void run(const rep_kernel_call *call, const rep_worker *worker) {
     loss_pair c = loss_pair_of(call, 3);
     c.drow = call->in[2].data;
-    map_all_rows(apply, &c, call->out[0].data, (size_t)call->in[0].shape.n, c.columns, worker);
+    map_all_rows(apply, &c, call->out[0].data, shape_rows(call->in[0].shape), c.columns, worker);
 }
 
 REP_KERNEL(bce_grad, run, NULL);

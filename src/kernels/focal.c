@@ -1,6 +1,6 @@
 /* focal - sigmoid focal loss summed over a row, p = sigmoid(x): -alpha (1-p)^gamma ln p for the
- * row's class, -(1-alpha) p^gamma ln(1-p) for the others; from (logits {n,c,1,1}, labels i32
- * {n,1,1,1}). Logarithms and powers come from ln(1 + e^x), so any logit is fine. Rows are divided
+ * row's class, -(1-alpha) p^gamma ln(1-p) for the others; from (logits {n,c,h,w}, labels i32
+ * {n,1,h,w}). Logarithms and powers come from ln(1 + e^x), so any logit is fine. Rows are divided
  * among workers. */
 #include "kernels/focal.h"
 
@@ -20,7 +20,7 @@ REP_INLINE vec term(const void *ctx, size_t row, size_t column, size_t lanes) {
 
 static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const focal_context c = focal_context_of(call);
-    map_row_sums(term, &c, call->out[0].data, (size_t)call->in[0].shape.n, c.columns, worker);
+    map_row_sums(term, &c, call->out[0].data, shape_rows(call->in[0].shape), c.columns, worker);
 }
 
 REP_KERNEL(focal, run, NULL);

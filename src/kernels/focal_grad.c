@@ -18,7 +18,7 @@ REP_INLINE vec apply(const void *ctx, size_t row, size_t column, size_t lanes) {
 
 static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const focal_context c = focal_context_of(call);
-    map_all_rows(apply, &c, call->out[0].data, (size_t)call->in[0].shape.n, c.columns, worker);
+    map_all_rows(apply, &c, call->out[0].data, shape_rows(call->in[0].shape), c.columns, worker);
 }
 
 REP_KERNEL(focal_grad, run, NULL);

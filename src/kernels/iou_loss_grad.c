@@ -1,7 +1,8 @@
-/* iou_loss_grad - gradient of iou_loss by the predicted distances, from (pred {n,4,1,1}, target,
+/* iou_loss_grad - gradient of iou_loss by the predicted distances, from (pred {n,4,h,w}, target,
  * drow, [weight]). Where pred and target are equal, min and max share the slope half and half, as
  * PyTorch's do. Rows are divided among workers. */
 #include "kernels/iou.h"
+#include "kernels/map.h"
 
 /* d min(p, t) / dp; that of max is what is left to 1. */
 static real slope_of_min(real p, real t) { return p < t ? 1 : p > t ? 0 : (real)0.5; }
@@ -31,9 +32,13 @@ static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const real *drow = call->in[2].data, *weight = call->in[3].data;
     real *dx = call->out[0].data;
     size_t row, end;
-    rep_worker_range(worker, (size_t)call->in[0].shape.n, 1, &row, &end);
+    rep_worker_range(worker, shape_rows(call->in[0].shape), 1, &row, &end);
     for (; row < end; row++) {
         const real upstream = weight ? drow[row] * weight[row] : drow[row];
+        if (weight && weight[row] == 0) {
+            memset(dx + row * 4, 0, 4 * sizeof *dx);
+            continue;
+        }
         row_grad(pred + row * 4, target + row * 4, params->kind, upstream, dx + row * 4);
     }
 }

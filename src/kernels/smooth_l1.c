@@ -1,5 +1,5 @@
 /* smooth_l1 - summed over a row: w d^2 / (2 beta) where d = |x - t| < beta, w (d - beta / 2)
- * elsewhere; from (x {n,c,1,1}, t, [w]) to {n,1,1,1}. Rows are divided among workers. */
+ * elsewhere; from (x {n,c,h,w}, t, [w]) to {n,1,h,w}. Rows are divided among workers. */
 #include "kernels/loss.h"
 
 REP_INLINE vec term(const void *ctx, size_t row, size_t column, size_t lanes) {
@@ -15,7 +15,7 @@ static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const rep_loss_params *params = call->params;
     loss_pair c = loss_pair_of(call, 2);
     c.beta = (real)params->beta;
-    map_row_sums(term, &c, call->out[0].data, (size_t)call->in[0].shape.n, c.columns, worker);
+    map_row_sums(term, &c, call->out[0].data, shape_rows(call->in[0].shape), c.columns, worker);
 }
 
 REP_KERNEL(smooth_l1, run, NULL);

@@ -17,7 +17,7 @@ static void run(const rep_kernel_call *call, const rep_worker *worker) {
     loss_pair c = loss_pair_of(call, 3);
     c.drow = call->in[2].data;
     c.beta = (real)params->beta;
-    map_all_rows(apply, &c, call->out[0].data, (size_t)call->in[0].shape.n, c.columns, worker);
+    map_all_rows(apply, &c, call->out[0].data, shape_rows(call->in[0].shape), c.columns, worker);
 }
 
 REP_KERNEL(smooth_l1_grad, run, NULL);

@@ -1,5 +1,5 @@
 /* softmax_ce - cross-entropy of a softmax with label smoothing e over c classes, per row:
- * (1 - e) (-ln p_t) + e / c sum (-ln p_i), from (logits {n,c,1,1}, labels i32 {n,1,1,1}). A label
+ * (1 - e) (-ln p_t) + e / c sum (-ln p_i), from (logits {n,c,h,w}, labels i32 {n,1,h,w}). A label
  * below 0 gives 0; one that is no class gives NaN, so that the run stops. Rows are divided among
  * workers. Szegedy et al., CVPR 2016, section 7. */
 #include "kernels/softmax.h"
@@ -22,7 +22,7 @@ static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const int32_t *labels = call->in[1].data;
     real *y = call->out[0].data;
     size_t row, end;
-    rep_worker_range(worker, (size_t)shape.n, 1, &row, &end);
+    rep_worker_range(worker, shape_rows(shape), 1, &row, &end);
     for (; row < end; row++) {
         const size_t columns = (size_t)shape.c;
         if (labels[row] < 0) {

@@ -21,7 +21,7 @@ static void run(const rep_kernel_call *call, const rep_worker *worker) {
     const real *x = call->in[0].data, *drow = call->in[2].data;
     const int32_t *labels = call->in[1].data;
     size_t row, end;
-    rep_worker_range(worker, (size_t)shape.n, 1, &row, &end);
+    rep_worker_range(worker, shape_rows(shape), 1, &row, &end);
     for (; row < end; row++) {
         real *dx = (real *)call->out[0].data + row * columns;
         if (labels[row] < 0) {
