@@ -79,13 +79,16 @@ void oracle_expect(oracle_net *net, rep_id id, const char *name) {
 }
 
 void oracle_backward(oracle_net *net, rep_id y, const char *seed) {
-    const size_t fed = net->feed_count;
     const oracle_tensor *upstream = oracle_need(net->c, "%s", seed);
     const rep_shape shape = rep_graph_shape(net->graph, y);
     const rep_id dy = rep_graph_tensor(net->graph, seed, REP_F32, shape, REP_IO);
-    oracle_feed(net, dy, upstream);
     oracle_ok(net->c, rep_graph_backward(net->graph, y, dy));
-    for (size_t i = 0; i < fed; i++) {
+    oracle_expect_gradients(net);
+    oracle_feed(net, dy, upstream);
+}
+
+void oracle_expect_gradients(oracle_net *net) {
+    for (size_t i = 0; i < net->feed_count; i++) {
         const oracle_tensor *gradient = oracle_get(net->c, "grad.%s", net->feeds[i].tensor->name);
         if (!gradient) { continue; }
         oracle_expect(net, rep_graph_gradient(net->graph, net->feeds[i].id), gradient->name);
@@ -102,7 +105,7 @@ static void write_labels(oracle_net *net, const oracle_link *link) {
     free(labels);
 }
 
-void oracle_net_run(oracle_net *net) {
+void oracle_net_start(oracle_net *net) {
     oracle_ok(net->c, rep_graph_check(net->graph));
     oracle_ok(net->c,
               rep_program_create(&net->program, net->target->device, net->graph, NULL, NULL));
@@ -114,9 +117,17 @@ void oracle_net_run(oracle_net *net) {
             oracle_write(net->c, net->program, link->id, link->tensor);
         }
     }
+}
+
+void oracle_net_finish(oracle_net *net) {
     oracle_ok(net->c, rep_program_run(net->program, REP_FORWARD, REP_BACKWARD));
     for (size_t i = 0; i < net->expect_count; i++) {
         oracle_check(net->c, net->graph, net->program, net->expects[i].id,
                      net->expects[i].tensor->name);
     }
+}
+
+void oracle_net_run(oracle_net *net) {
+    oracle_net_start(net);
+    oracle_net_finish(net);
 }

@@ -50,7 +50,13 @@ void oracle_feed(oracle_net *net, rep_id id, const oracle_tensor *tensor);
 void oracle_expect(oracle_net *net, rep_id id, const char *name);
 /* Appends the gradient from upstream gradient `seed`, and expects every "grad.<fed tensor>". */
 void oracle_backward(oracle_net *net, rep_id y, const char *seed);
-/* Makes the program, feeds it, runs forward and backward, compares. */
+/* After rep_graph_backward: expects every "grad.<fed tensor>". */
+void oracle_expect_gradients(oracle_net *net);
+/* Makes the program and feeds it. */
+void oracle_net_start(oracle_net *net);
+/* Runs forward and backward, compares. */
+void oracle_net_finish(oracle_net *net);
+/* Both. */
 void oracle_net_run(oracle_net *net);
 
 #endif

@@ -5,6 +5,7 @@
 #include "repopt/check.h"
 #include "repopt/config.h"
 #include "repopt/data.h"
+#include "repopt/detector.h"
 #include "repopt/device.h"
 #include "repopt/graph.h"
 #include "repopt/log.h"

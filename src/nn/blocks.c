@@ -19,6 +19,9 @@ struct build {
     const rep_block_spec *spec;
     rep_block block;
     rep_id x;
+    rep_id merged;  /* linear_add: the kernel in front of the BN, once for all inputs */
+    int32_t level;  /* which input x is */
+    bool has_level; /* every input has BN tensors of its own */
 };
 
 /* "<block>.<suffix>"; a name that does not fit becomes the graph's fault. */
@@ -36,8 +39,13 @@ static rep_id declare(struct build *b, const char *suffix, rep_shape shape, int 
     return rep_graph_param(b->graph, sub_name(b, name, suffix), shape, rank, kind);
 }
 
+/* BN tensors <block>.<suffix>.*, or <block>.<suffix>.<level>.* where every input has its own. */
 static rep_id norm(struct build *b, const char *suffix, rep_act act, rep_id x) {
-    char name[REP_NAME_BYTES];
+    char name[REP_NAME_BYTES], level[REP_NAME_BYTES];
+    if (b->has_level) {
+        snprintf(level, sizeof level, "%s.%d", suffix, b->level);
+        suffix = level;
+    }
     const rep_norm_spec spec = {.is_training = b->spec->is_training,
                                 .eps = b->spec->bn_eps,
                                 .momentum = b->spec->bn_momentum,
@@ -83,11 +91,13 @@ static rep_id linear_add(struct build *b, bool is_csla) {
         rep_graph_freeze(b->graph, block->s);
         rep_graph_freeze(b->graph, block->t);
     }
-    const rep_id merged = block->u ? REP_APPEND(b->graph, MERGE, NULL, block->weight,
-                                                block->weight_1x1, block->s, block->t, block->u)
-                                   : REP_APPEND(b->graph, MERGE, NULL, block->weight,
-                                                block->weight_1x1, block->s, block->t);
-    return norm(b, "bn", b->spec->act, convolve(b, merged, b->spec->kernel));
+    if (!b->merged) {
+        b->merged = block->u ? REP_APPEND(b->graph, MERGE, NULL, block->weight, block->weight_1x1,
+                                          block->s, block->t, block->u)
+                             : REP_APPEND(b->graph, MERGE, NULL, block->weight, block->weight_1x1,
+                                          block->s, block->t);
+    }
+    return norm(b, "bn", b->spec->act, convolve(b, b->merged, b->spec->kernel));
 }
 
 /* Tensors are named after the kernel's size; detectors' files use rbr_* names instead. */
@@ -136,7 +146,8 @@ static rep_id qarep_vgg(struct build *b) {
 
 /* The BN weight whose mean tells whether the net is from scratch. */
 static rep_id first_bn(struct build *b) {
-    static const char *const names[] = {"bn.weight", "bn_3x3.weight", "rbr_dense.bn.weight"};
+    static const char *const names[] = {"bn.weight", "bn_3x3.weight", "rbr_dense.bn.weight",
+                                        "bn.0.weight", "rbr_dense.bn.0.weight"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char name[REP_NAME_BYTES];
         const rep_id found = rep_graph_find(b->graph, sub_name(b, name, names[i]));
@@ -145,15 +156,56 @@ static rep_id first_bn(struct build *b) {
     return 0;
 }
 
+rep_block_kind rep_nn_block_kind(rep_mode mode) {
+    switch (mode) {
+    case REP_MODE_HYPER_SEARCH:
+        return REP_BLOCK_LINEAR_ADD;
+    case REP_MODE_CSLA:
+        return REP_BLOCK_CSLA;
+    case REP_MODE_REPVGG_BLOCK:
+        return REP_BLOCK_REP_VGG;
+    case REP_MODE_QAREPVGG_BLOCK:
+        return REP_BLOCK_QAREP_VGG;
+    case REP_MODE_NORMAL:
+    case REP_MODE_TARGET:
+        break;
+    }
+    return REP_BLOCK_REAL_VGG;
+}
+
+/* The block on input b->x. */
+static rep_id build_one(struct build *b) {
+    switch (b->spec->kind) {
+    case REP_BLOCK_REAL_VGG:
+        return real_vgg(b);
+    case REP_BLOCK_LINEAR_ADD:
+        return linear_add(b, false);
+    case REP_BLOCK_CSLA:
+        return linear_add(b, true);
+    case REP_BLOCK_REP_VGG:
+        return rep_vgg(b);
+    case REP_BLOCK_QAREP_VGG:
+        return qarep_vgg(b);
+    }
+    return 0;
+}
+
 rep_id rep_nn_block(rep_graph *graph, const rep_block_spec *spec, rep_id x, rep_block *out) {
-    struct build b = {.graph = graph, .spec = spec, .x = x};
-    const int32_t c_in = rep_graph_shape(graph, x).c;
+    rep_nn_block_levels(graph, spec, &x, 1, out);
+    return graph->fault == REP_OK ? x : 0;
+}
+
+void rep_nn_block_levels(rep_graph *graph, const rep_block_spec *spec, rep_id *x, int32_t count,
+                         rep_block *out) {
+    const int32_t c_in = rep_graph_shape(graph, x[0]).c;
+    struct build b = {.graph = graph, .spec = spec, .has_level = spec->has_level_norms};
     if (spec->kernel < 1 || spec->kernel > 7 || spec->kernel % 2 == 0 || spec->stride < 1 ||
         spec->groups < 1 || c_in % spec->groups) {
-        return rep_graph_fault(graph, REP_ERR_CONFIG,
-                               "%s: kernel %d, stride %d, groups %d on %d channels; wanted an odd "
-                               "kernel up to 7 and groups that divide the channels",
-                               spec->name, spec->kernel, spec->stride, spec->groups, c_in);
+        rep_graph_fault(graph, REP_ERR_CONFIG,
+                        "%s: kernel %d, stride %d, groups %d on %d channels; wanted an odd kernel "
+                        "up to 7 and groups that divide the channels",
+                        spec->name, spec->kernel, spec->stride, spec->groups, c_in);
+        return;
     }
     b.block = (rep_block){.c_in = c_in,
                           .c_out = spec->c_out,
@@ -164,36 +216,28 @@ rep_id rep_nn_block(rep_graph *graph, const rep_block_spec *spec, rep_id x, rep_
                           .scale_init = spec->scale_init};
     snprintf(b.block.name, sizeof b.block.name, "%s", spec->name);
     rep_graph_set_scope(graph, *spec->name ? spec->name : NULL);
-    rep_id y = 0;
-    switch (spec->kind) {
-    case REP_BLOCK_REAL_VGG:
-        y = real_vgg(&b);
-        break;
-    case REP_BLOCK_LINEAR_ADD:
-        y = linear_add(&b, false);
-        break;
-    case REP_BLOCK_CSLA:
-        y = linear_add(&b, true);
-        break;
-    case REP_BLOCK_REP_VGG:
-        y = rep_vgg(&b);
-        break;
-    case REP_BLOCK_QAREP_VGG:
-        y = qarep_vgg(&b);
-        break;
+    for (; b.level < count; b.level++) {
+        b.x = x[b.level];
+        rep_id y = build_one(&b);
+        if (spec->has_se) {
+            char name[REP_NAME_BYTES];
+            y = rep_nn_squeeze_excite(graph, sub_name(&b, name, "post_se"), y);
+        }
+        x[b.level] = y;
     }
     b.block.bn_weight = first_bn(&b);
-    if (spec->has_se) {
-        char name[REP_NAME_BYTES];
-        y = rep_nn_squeeze_excite(graph, sub_name(&b, name, "post_se"), y);
-    }
     rep_graph_set_scope(graph, NULL);
     if (out) { *out = b.block; }
-    return y;
 }
 
 rep_id rep_nn_rep_block(rep_graph *graph, const rep_block_spec *spec, int32_t n, rep_id x,
                         rep_block *out) {
+    rep_nn_rep_block_levels(graph, spec, n, &x, 1, out);
+    return graph->fault == REP_OK ? x : 0;
+}
+
+void rep_nn_rep_block_levels(rep_graph *graph, const rep_block_spec *spec, int32_t n, rep_id *x,
+                             int32_t count, rep_block *out) {
     for (int32_t i = 0; i < n; i++) {
         char suffix[32], name[REP_NAME_BYTES];
         rep_block_spec one = *spec;
@@ -204,10 +248,10 @@ rep_id rep_nn_rep_block(rep_graph *graph, const rep_block_spec *spec, int32_t n,
             one.stride = 1;
         }
         if (!rep_nn_name(name, spec->name, suffix)) {
-            return rep_graph_fault(graph, REP_ERR_ARGUMENT, "%s: the name is too long", spec->name);
+            rep_graph_fault(graph, REP_ERR_ARGUMENT, "%s: the name is too long", spec->name);
+            return;
         }
         one.name = name;
-        x = rep_nn_block(graph, &one, x, out ? &out[i] : NULL);
+        rep_nn_block_levels(graph, &one, x, count, out ? &out[i] : NULL);
     }
-    return x;
 }

@@ -61,6 +61,13 @@ static void fill(float *values, size_t count, float value) {
     for (size_t i = 0; i < count; i++) { values[i] = value; }
 }
 
+/* Class biases start where the head wants them; the rest of that bias stays as it is drawn. */
+static void set_class_bias(float *values, const rep_model *model, rep_id id) {
+    if (id == model->class_bias) {
+        fill(values, (size_t)model->class_count, model->class_bias_start);
+    }
+}
+
 static void draw(float *values, const rep_model *model, const rep_graph *graph, rep_id id,
                  uint64_t seed) {
     const rep_tensor *tensor = &graph->tensors[id];
@@ -72,6 +79,7 @@ static void draw(float *values, const rep_model *model, const rep_graph *graph, 
     case REP_KIND_BIAS:
         rep_nn_draw_kernel(values, tensor->shape, bias_bound(graph, tensor->name), seed,
                            tensor->name);
+        set_class_bias(values, model, id);
         break;
     case REP_KIND_NORM:
         fill(values, count, 1.0f);

@@ -8,7 +8,7 @@
 #define REP_NN_NN_H
 
 #include "graph/graph.h"
-#include "repopt/model.h"
+#include "repopt/detector.h"
 
 /* "<prefix>.<suffix>", or `suffix` alone when the prefix is empty. Cut to the buffer, which the
  * builders take for a fault: a cut name could name two tensors. */
@@ -54,11 +54,15 @@ typedef struct rep_block_spec {
     int32_t c_out, kernel, stride, groups;
     rep_act act;
     bool has_se, is_training;
-    bool has_rbr_names; /* REP_VGG: rbr_dense.conv ... (detectors) instead of conv_3x3 ... */
+    bool has_rbr_names;   /* REP_VGG: rbr_dense.conv ... (detectors) instead of conv_3x3 ... */
+    bool has_level_norms; /* several inputs: each has its own BN, <block>.bn.<level>.weight ... */
     float bn_eps, bn_momentum;
     float scale_init; /* s and t start here; the network's initialisation writes it */
     uint32_t conv_algo;
 } rep_block_spec;
+
+/* The blocks that a net has in this mode. */
+rep_block_kind rep_nn_block_kind(rep_mode mode);
 
 /* Appends one block on x {n,c_in,h,w} -> {n,c_out,h',w'}; *out describes it (NULL: not wanted). */
 rep_id rep_nn_block(rep_graph *graph, const rep_block_spec *spec, rep_id x, rep_block *out);
@@ -66,6 +70,12 @@ rep_id rep_nn_block(rep_graph *graph, const rep_block_spec *spec, rep_id x, rep_
  * out[0..n) or NULL. */
 rep_id rep_nn_rep_block(rep_graph *graph, const rep_block_spec *spec, int32_t n, rep_id x,
                         rep_block *out);
+/* The same on several inputs x[0..count), of c_in channels each, which get the outputs: what the
+ * levels of a pyramid share. Running statistics are updated once per input, in their order. */
+void rep_nn_block_levels(rep_graph *graph, const rep_block_spec *spec, rep_id *x, int32_t count,
+                         rep_block *out);
+void rep_nn_rep_block_levels(rep_graph *graph, const rep_block_spec *spec, int32_t n, rep_id *x,
+                             int32_t count, rep_block *out);
 
 /* A deployed block is one convolution with bias: reads the program's present values and writes
  * weight {c_out,k,k,c_in/groups} in storage order and bias {c_out}. `inner_*` (QAREP_VGG: before
@@ -74,6 +84,16 @@ REP_NODISCARD rep_status rep_nn_fuse_block(double *weight, double *bias, double 
                                            double *inner_bias, const rep_graph *graph,
                                            rep_program *program, const rep_block_spec *spec,
                                            const rep_block *block);
+
+/* ---- settings ------------------------------------------------------------------------------ */
+/* Whole numbers from a list of exactly `count` items; REP_ERR_CONFIG names `key`. */
+REP_NODISCARD rep_status rep_nn_read_list(int32_t *out, const char *key, rep_numbers list,
+                                          size_t count);
+/* WIDTH_MUL: ceil(width * factor / 8) * 8. DEPTH_MUL: max(round(blocks * factor), 1), 1 stays. */
+int32_t rep_nn_scale_width(int32_t width, double factor);
+int32_t rep_nn_scale_depth(int32_t blocks, double factor);
+/* CONV_ALGO as rep_conv2d_params.algo. */
+uint32_t rep_nn_conv_algo(const rep_values *values);
 
 /* ---- initial values ------------------------------------------------------------------------ */
 /* U(-bound, bound) for count = c_out * row values of a kernel stored c_out, kh, kw, c_in; the draws
@@ -89,10 +109,26 @@ void rep_nn_merge_kernel(double *w, rep_shape shape, const double *w1, const flo
 /* First element of the centre tap within a row of c_in * kh * kw stored values. */
 size_t rep_nn_centre(rep_shape shape);
 
+/* ---- detectors ----------------------------------------------------------------------------- */
+/* Appends RepOpt-FPN-YUMIN: picture -> io->stages, io->levels[].pyramid. */
+void rep_nn_yumin(rep_model *model, rep_graph *graph, const rep_detector_spec *spec,
+                  rep_block_spec *block);
+/* Appends the FCOS head on io->levels[].pyramid. */
+void rep_nn_fcos(rep_model *model, rep_graph *graph, const rep_detector_spec *spec,
+                 rep_block_spec *block);
+/* Declares the targets and appends the losses of the levels' outputs; fills the rest of io. */
+void rep_nn_fcos_loss(rep_detector_io *io, rep_graph *graph, const rep_detector_spec *spec);
+
 struct rep_model {
     rep_model_io io;
     rep_block *blocks; /* in network order */
     size_t block_count;
+    rep_detector_io *detector; /* NULL in classifiers */
+    rep_id class_bias;         /* the bias of which the first values start at class_bias_start */
+    int32_t class_count;
+    float class_bias_start;
 };
+/* A model with room for `block_capacity` blocks and none yet. */
+REP_NODISCARD rep_status rep_nn_model_create(rep_model **out, size_t block_capacity);
 
 #endif

@@ -46,23 +46,6 @@ rep_status rep_vgg_preset(rep_vgg_spec *out, const char *name) {
         "MODEL.VGG.PRESET: there is no net \"%s\"; choose B1, B2, L1, L2, small or tiny", name);
 }
 
-static rep_block_kind kind_of(rep_mode mode) {
-    switch (mode) {
-    case REP_MODE_HYPER_SEARCH:
-        return REP_BLOCK_LINEAR_ADD;
-    case REP_MODE_CSLA:
-        return REP_BLOCK_CSLA;
-    case REP_MODE_REPVGG_BLOCK:
-        return REP_BLOCK_REP_VGG;
-    case REP_MODE_QAREPVGG_BLOCK:
-        return REP_BLOCK_QAREP_VGG;
-    case REP_MODE_NORMAL:
-    case REP_MODE_TARGET:
-        break;
-    }
-    return REP_BLOCK_REAL_VGG;
-}
-
 static rep_status check_spec(const rep_vgg_spec *spec) {
     enum { MOST_WIDTH = 16384, MOST_BLOCKS = 1000 };
     const int32_t k = spec->kernel_size;
@@ -146,16 +129,12 @@ rep_status rep_model_build(rep_model **out, rep_graph *graph, const rep_vgg_spec
     REP_TRY(check_spec(spec));
     size_t block_count = 1;
     for (int i = 0; i < REP_MAX_STAGES; i++) { block_count += (size_t)spec->num_blocks[i]; }
-    rep_model *model = calloc(1, sizeof *model);
-    if (model) { model->blocks = calloc(block_count, sizeof *model->blocks); }
-    if (!model || !model->blocks) {
-        rep_model_destroy(model);
-        return rep_fail(REP_ERR_MEMORY, "model: out of memory");
-    }
+    rep_model *model = NULL;
+    REP_TRY(rep_nn_model_create(&model, block_count));
     rep_model_io *io = &model->io;
     const rep_shape picture = {batch, spec->in_channels, height, width};
     io->image = rep_graph_tensor(graph, "image", REP_F32, picture, REP_IO);
-    rep_block_spec block = {.kind = kind_of(mode),
+    rep_block_spec block = {.kind = rep_nn_block_kind(mode),
                             .kernel = spec->kernel_size,
                             .groups = 1,
                             .act = spec->act,
@@ -181,28 +160,4 @@ rep_status rep_model_build(rep_model **out, rep_graph *graph, const rep_vgg_spec
     }
     *out = model;
     return REP_OK;
-}
-
-void rep_model_destroy(rep_model *model) {
-    if (!model) { return; }
-    free(model->blocks);
-    free(model);
-}
-
-const rep_model_io *rep_model_io_get(const rep_model *model) { return &model->io; }
-size_t rep_model_block_count(const rep_model *model) { return model->block_count; }
-const rep_block *rep_model_block(const rep_model *model, size_t index) {
-    return &model->blocks[index];
-}
-
-size_t rep_model_param_count(const rep_model *model, const rep_graph *graph) {
-    (void)model;
-    size_t count = 0;
-    for (rep_id id = 1; id < graph->tensor_count; id++) {
-        const rep_tensor *tensor = &graph->tensors[id];
-        if (tensor->kind != REP_KIND_NONE && tensor->is_trainable) {
-            count += rep_shape_count(tensor->shape);
-        }
-    }
-    return count;
 }
