@@ -1,5 +1,6 @@
-// iou_loss - IoU, linear IoU or GIoU loss of each row (box.glsl), times its weight; 0 where that is 0.
+// iou_loss - IoU, linear IoU or GIoU loss of each row (box.glsl), times its weight.
 //
+// A weight of 0 takes the row out, were its boxes infinite.
 // pred, target {n,4,h,w}: distances l, t, r, b; [weight], y {n,1,h,w}. An invocation takes one row.
 #version 450
 #define REP_PARAMS rep_loss_params
