@@ -42,24 +42,51 @@ rep_status rep_path_join(char *path, const char *folder, const char *name) {
 /* ---- data
  * ---------------------------------------------------------------------------------------- */
 
-/* INPUT.SIZE is a side or height and width; only folders of pictures need it. */
-static rep_status read_size(rep_dataset_options *out, const rep_values *v) {
-    const rep_numbers size = v->input_size;
-    if (size.count == 0) {
-        if (strcmp(v->datasets_name, "folder") != 0) { return REP_OK; }
-        return rep_fail(REP_ERR_CONFIG,
-                        "INPUT.SIZE: empty, but pictures of a folder need a size; give "
-                        "INPUT.SIZE \"(64, 64)\"");
-    }
+enum { MOST_SIDE_PX = 4096 };
+
+static bool is_side(double side) {
+    return side >= 1 && side <= MOST_SIDE_PX && side == floor(side);
+}
+
+/* INPUT.SIZE, a side or height and width. */
+static rep_status read_sides(int32_t *height, int32_t *width, const rep_numbers size) {
     for (size_t i = 0; i < size.count; i++) {
-        const double side = size.items[i];
-        if (size.count > 2 || !(side >= 1 && side <= 4096) || side != floor(side)) {
-            return rep_fail(REP_ERR_CONFIG, "INPUT.SIZE: wanted one or two whole numbers from 1 to "
-                                            "4096");
+        if (size.count > 2 || !is_side(size.items[i])) {
+            return rep_fail(REP_ERR_CONFIG,
+                            "INPUT.SIZE: wanted one or two whole numbers from 1 to %d",
+                            MOST_SIDE_PX);
         }
     }
-    out->height = (int32_t)size.items[0];
-    out->width = (int32_t)size.items[size.count - 1];
+    *height = (int32_t)size.items[0];
+    *width = (int32_t)size.items[size.count - 1];
+    return REP_OK;
+}
+
+/* Only folders of pictures need a size. */
+static rep_status read_size(rep_dataset_options *out, const rep_values *v) {
+    if (v->input_size.count > 0) { return read_sides(&out->height, &out->width, v->input_size); }
+    if (strcmp(v->datasets_name, "folder") != 0) { return REP_OK; }
+    return rep_fail(REP_ERR_CONFIG, "INPUT.SIZE: empty, but pictures of a folder need a size; give "
+                                    "INPUT.SIZE \"(64, 64)\"");
+}
+
+static int32_t pad_side(double side, double multiple) {
+    return (int32_t)(multiple > 1 ? ceil(side / multiple) * multiple : side);
+}
+
+rep_status rep_setup_detector_size(int32_t *height, int32_t *width, const rep_values *v) {
+    if (v->input_size.count > 0) { return read_sides(height, width, v->input_size); }
+    const rep_numbers shorter = v->input_min_size_train;
+    const double longer = (double)v->input_max_size_train;
+    const double multiple = fmin((double)v->dataloader_size_divisibility, MOST_SIDE_PX);
+    if (shorter.count == 0 || !is_side(shorter.items[0]) || !is_side(longer)) {
+        return rep_fail(REP_ERR_CONFIG,
+                        "INPUT.MIN_SIZE_TRAIN, MAX_SIZE_TRAIN: wanted whole numbers from 1 to %d, "
+                        "or give INPUT.SIZE",
+                        MOST_SIDE_PX);
+    }
+    *height = pad_side(shorter.items[0], multiple);
+    *width = pad_side(longer, multiple);
     return REP_OK;
 }
 

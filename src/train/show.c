@@ -5,21 +5,21 @@
 static void show_model(FILE *out, const rep_trainer *t) {
     fprintf(out, "TRAINING_MODE %s: %zu blocks, %zu trained values\n\n", rep_mode_name(t->mode),
             rep_model_block_count(t->model), rep_model_param_count(t->model, t->graph));
-    fprintf(out, "%-14s %6s %6s %6s %6s %9s\n", "block", "c_in", "c_out", "kernel", "stride",
+    fprintf(out, "%-29s %6s %6s %6s %6s %9s\n", "block", "c_in", "c_out", "kernel", "stride",
             "identity");
     for (size_t i = 0; i < rep_model_block_count(t->model); i++) {
         const rep_block *b = rep_model_block(t->model, i);
-        fprintf(out, "%-14s %6d %6d %6d %6d %9s\n", b->name, b->c_in, b->c_out, b->kernel,
+        fprintf(out, "%-29s %6d %6d %6d %6d %9s\n", b->name, b->c_in, b->c_out, b->kernel,
                 b->stride, b->has_identity ? "yes" : "no");
     }
     static const char *const kinds[] = {"",      "weight",   "norm",  "bias",
                                         "scale", "identity", "buffer"};
-    fprintf(out, "\n%-44s %-9s %-9s %s\n", "tensor", "kind", "trained", "shape");
+    fprintf(out, "\n%-50s %-9s %-9s %s\n", "tensor", "kind", "trained", "shape");
     for (rep_id id = 1; id < rep_graph_tensor_count(t->graph); id++) {
         const rep_tensor *tensor = &t->graph->tensors[id];
         if (tensor->region != REP_STATE || tensor->kind == REP_KIND_NONE) { continue; }
         const rep_shape s = tensor->shape;
-        fprintf(out, "%-44s %-9s %-9s %dx%dx%dx%d\n", tensor->name, kinds[tensor->kind],
+        fprintf(out, "%-50s %-9s %-9s %dx%dx%dx%d\n", tensor->name, kinds[tensor->kind],
                 tensor->is_trainable ? "yes" : "no", s.n, s.c, s.h, s.w);
     }
 }

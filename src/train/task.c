@@ -8,7 +8,10 @@ rep_status rep_task_open(rep_task **out, const rep_values *values, unsigned part
     if (task == NULL) { return rep_fail(REP_ERR_MEMORY, "data: no memory"); }
     task->values = values;
     task->methods = &rep_classify;
-    const rep_status status = task->methods->open(task, parts);
+    rep_body body = REP_BODY_VGG;
+    rep_status status = rep_body_from_config(&body, values);
+    if (body == REP_BODY_YUMIN) { task->methods = &rep_detect; }
+    if (status == REP_OK) { status = task->methods->open(task, parts); }
     if (status != REP_OK) {
         rep_task_close(task);
         return status;

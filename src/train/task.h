@@ -76,7 +76,7 @@ struct rep_task {
 /* task.c: the task of a configuration. */
 REP_NODISCARD rep_status rep_task_open(rep_task **out, const rep_values *values, unsigned parts);
 void rep_task_close(rep_task *task);
-extern const rep_task_class rep_classify;
+extern const rep_task_class rep_classify, rep_detect;
 
 /* ---- evaluation of a program's state over the test split ---------------------------------------
  */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
+#include "repopt/detector.h"
 #include "repopt/train.h"
 #include "train/task.h"
 
@@ -24,6 +25,10 @@ REP_NODISCARD rep_status rep_setup_dataset(rep_dataset **out, const rep_values *
                                            bool is_train);
 REP_NODISCARD rep_status rep_setup_loader(rep_loader_options *out, const rep_values *values,
                                           const rep_dataset_info *info, bool is_train);
+/* Sides of a detector's training pictures: INPUT.SIZE, or without it the first INPUT.MIN_SIZE_TRAIN
+ * by INPUT.MAX_SIZE_TRAIN, padded to DATALOADER.SIZE_DIVISIBILITY. */
+REP_NODISCARD rep_status rep_setup_detector_size(int32_t *height, int32_t *width,
+                                                 const rep_values *values);
 void rep_setup_optimizer(rep_optimizer_spec *out, const rep_values *values);
 /* --device of the options, else DEVICE of the configuration. */
 const char *rep_setup_device(const rep_train_options *options);
