@@ -1,6 +1,6 @@
-/* test_detector.c - the detector: blocks and counts, shared towers, the method on it, settings.
+/* test_detector.c - the detector: blocks and counts, shared towers, the method on it, deployment.
  *
- * Its numbers against PyTorch's are test_oracle_detector's.
+ * Its numbers against PyTorch's are test_oracle_detector's, its settings test_detector_config's.
  */
 #include "check.h"
 
@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "nn/nn.h"
-#include "repopt/train.h"
 
 enum { BATCH = 2, HEIGHT = 64, WIDTH = 80, MOST_BLOCKS = 32 };
 
@@ -145,9 +144,9 @@ static void test_sizes(void **state) {
 static void test_bad_specs(void **state) {
     (void)state;
     static const char *const parts[] = {
-        "stage 2 has 0 channels", "the stem: 1", "pyramid",     "YUMIN.ACT", "BN", "0 classes",
-        "CLS_CHANNELS: 3",        "PRIOR_PROB",  "-1 keypoints"};
-    for (int i = 0; i < 9; i++) {
+        "stage 2 has 0 channels", "the stem: 1", "pyramid",      "YUMIN.ACT",     "BN", "0 classes",
+        "CLS_CHANNELS: 3",        "PRIOR_PROB",  "-1 keypoints", "is not trained"};
+    for (int i = 0; i < 10; i++) {
         struct run run = {.spec = narrow_spec()};
         rep_detector_spec *spec = &run.spec;
         if (i == 0) { spec->channels[2] = 0; }
@@ -159,6 +158,7 @@ static void test_bad_specs(void **state) {
         if (i == 6) { spec->cls_channels = 3; }
         if (i == 7) { spec->prior_prob = 1.0f; }
         if (i == 8) { spec->num_keypoints = -1; }
+        if (i == 9) { spec->is_deployed = true; }
         CHECK_OK(rep_graph_create(&run.graph));
         CHECK_FAILS(
             rep_detector_build(&run.model, run.graph, spec, REP_MODE_TARGET, true, 1, 32, 32),
@@ -395,6 +395,78 @@ static void test_equality(void **state) {
     }
 }
 
+/* ---- deployment ----------------------------------------------------------------------------- */
+
+static rep_net net_of(const struct run *run) {
+    return (rep_net){run->model, run->graph, run->program};
+}
+
+/* Running statistics and BN weights as training may leave them. */
+static void draw_norms(struct run *run) {
+    rep_rng rng;
+    rep_rng_init(&rng, 13, 13);
+    for (rep_id id = 1; id < run->graph->tensor_count; id++) {
+        const rep_kind kind = run->graph->tensors[id].kind;
+        if (kind == REP_KIND_NORM || kind == REP_KIND_BUFFER || kind == REP_KIND_SCALE) {
+            write_floats(run, id, &rng, NULL, 0.5f, 1.0f);
+        }
+    }
+}
+
+static void run_evaluation(struct run *run) {
+    rep_rng rng;
+    rep_rng_init(&rng, 17, 17);
+    write_floats(run, run->io->image, &rng, NULL, -1.0f, 2.0f);
+    CHECK_OK(rep_program_run(run->program, REP_FORWARD, REP_FORWARD));
+}
+
+static void expect_same(struct run *got, rep_id got_id, struct run *wanted, rep_id wanted_id) {
+    double *a = values_of(got, got_id), *b = values_of(wanted, wanted_id);
+    assert_int_equal(count_of(got, got_id), count_of(wanted, wanted_id));
+    for (size_t i = 0; i < count_of(got, got_id); i++) {
+        if (!(fabs(a[i] - b[i]) <= 1e-10 * (1 + fabs(b[i])))) {
+            fail_msg("%s[%zu]: got %g, wanted %g", rep_graph_name(got->graph, got_id), i, a[i],
+                     b[i]);
+        }
+    }
+    free(a);
+    free(b);
+}
+
+/* Every output of the deployed net is the evaluation graph's, in every mode. */
+static void test_deploy(void **state) {
+    (void)state;
+    for (int form = 0; form < 12; form++) {
+        const rep_mode mode = modes[form % 6];
+        struct run trained = {.spec = narrow_spec()}, deployed = {0};
+        trained.spec.has_level_norms = form >= 6;
+        deployed.spec = trained.spec;
+        deployed.spec.is_deployed = true;
+        make_graph(&trained, mode, false, 1, HEIGHT, WIDTH);
+        make_graph(&deployed, mode, false, 1, HEIGHT, WIDTH);
+        make_program(&trained, "cpu:float64");
+        make_program(&deployed, "cpu:float64");
+        draw_norms(&trained);
+        const rep_net to = net_of(&deployed), from = net_of(&trained);
+        CHECK_OK(rep_detector_deploy(&to, &from, &trained.spec, mode));
+        run_evaluation(&trained);
+        run_evaluation(&deployed);
+        for (int level = 0; level < REP_DETECTOR_LEVELS; level++) {
+            const rep_detector_level *a = &deployed.io->levels[level];
+            const rep_detector_level *b = &trained.io->levels[level];
+            expect_same(&deployed, a->classes, &trained, b->classes);
+            expect_same(&deployed, a->boxes, &trained, b->boxes);
+            expect_same(&deployed, a->centerness, &trained, b->centerness);
+            expect_same(&deployed, a->keypoints, &trained, b->keypoints);
+        }
+        assert_false(rep_graph_find(deployed.graph, "backbone.stem.bn.weight"));
+        CHECK_FAILS(rep_detector_deploy(&from, &from, &trained.spec, mode), REP_ERR_ARGUMENT,
+                    ".conv");
+        finish(&trained);
+        finish(&deployed);
+    }
+}
+
 /* Winograd's rounding may cross a kink, and stays a rounding in the loss. */
 static void test_conv_algo(void **state) {
     (void)state;
@@ -431,110 +503,14 @@ static void test_memory(void **state) {
     finish(&run);
 }
 
-/* ---- settings ------------------------------------------------------------------------------- */
-
-static rep_status spec_from(rep_detector_spec *out, const char *yaml, int32_t keypoints) {
-    static const char body[] = "MODEL: {BACKBONE: {CONV_BODY: RepOpt-FPN-YUMIN}}\n";
-    rep_config *config = NULL;
-    CHECK_OK(rep_config_create(&config));
-    CHECK_OK(rep_config_merge_text(config, "body", body, sizeof body - 1));
-    CHECK_OK(rep_config_merge_text(config, "case", yaml, strlen(yaml)));
-    const rep_status status =
-        rep_detector_spec_from_config(out, rep_config_values(config), 3, keypoints);
-    rep_config_destroy(config);
-    return status;
-}
-
-static void test_settings(void **state) {
-    (void)state;
-    rep_detector_spec spec, published;
-    CHECK_OK(spec_from(&spec, "MODEL: {FCOS: {NUM_CLASSES: 4}}", 5));
-    rep_detector_spec_init(&published, 3, 5);
-    assert_memory_equal(spec.channels, published.channels, sizeof spec.channels);
-    assert_memory_equal(spec.repeats, published.repeats, sizeof spec.repeats);
-    assert_int_equal(spec.cls_channels, 16);
-    assert_int_equal(spec.tower_blocks, 3);
-    assert_true(spec.has_level_norms);
-    CHECK_OK(spec_from(&spec,
-                       "MODEL: {YUMIN: {WIDTH_MUL: 0.3, DEPTH_MUL: 0.5, ACT: relu}, FCOS: {"
-                       "HEAD_BN: shared, IOU_LOSS_TYPE: giou, LOSS_WEIGHTS: [1, 2, 3, 4],"
-                       " CENTERNESS_ON_REG: true, NORM_REG_TARGETS: true, LOSS_GAMMA: 1.5}}",
-                       0));
-    /* ceil(c * 0.3 / 8) * 8; round(r * 0.5), half to even, at least 1 */
-    const int32_t channels[] = {16, 24, 40, 64, 120}, repeats[] = {1, 2, 2, 2, 2};
-    assert_memory_equal(spec.channels, channels, sizeof channels);
-    assert_memory_equal(spec.repeats, repeats, sizeof repeats);
-    assert_int_equal(spec.cls_channels, 81);
-    assert_int_equal(spec.iou_kind, REP_IOU_GENERAL);
-    assert_int_equal(spec.act, REP_ACT_RELU);
-    assert_true(!spec.has_level_norms && spec.centerness_on_reg && spec.norm_reg_targets);
-    assert_true(spec.loss_weights[3] == 4 && spec.focal_gamma == 1.5f);
-    CHECK_OK(spec_from(&spec, "MODEL: {KEYPOINT_ON: true}", -1));
-    assert_int_equal(spec.num_keypoints, 17);
-    CHECK_OK(spec_from(&spec, "MODEL: {KEYPOINT_ON: false}", -1));
-    assert_int_equal(spec.num_keypoints, 0);
-}
-
-static void test_bad_settings(void **state) {
-    (void)state;
-    static const char *const cases[][2] = {
-        {"MODEL: {BACKBONE: {CONV_BODY: R-50-FPN}}", "there are RepOpt-VGG (classifier) and"},
-        {"MODEL: {BACKBONE: {CONV_BODY: RepOpt-VGG}}", "is no detector"},
-        {"MODEL: {RESNETS: {STAGE_WITH_DCN: [False, True, True, True]}}", "found True in stage 2"},
-        {"MODEL: {RESNETS: {WITH_MODULATED_DCN: True}}", "WITH_MODULATED_DCN: found true"},
-        {"MODEL: {FCOS: {USE_DCN_IN_TOWER: True}}", "USE_DCN_IN_TOWER: found true"},
-        {"MODEL: {FPN: {USE_GN: True}}", "MODEL.FPN.USE_GN"},
-        {"MODEL: {FCOS: {FPN_STRIDES: [4, 8, 16, 32, 64]}}", "from 4 on"},
-        {"MODEL: {FCOS: {FPN_STRIDES: [8, 16]}}", "2 numbers"},
-        {"MODEL: {YUMIN: {CHANNELS: [8, 16]}}", "YUMIN.CHANNELS: 2 numbers, wanted 5"},
-        {"MODEL: {FCOS: {LOSS_WEIGHTS: [1, 1]}}", "LOSS_WEIGHTS: 2 numbers, wanted 4"},
-        {"MODEL: {FCOS: {LOSS_WEIGHTS: [1, 1, -1, 1]}}", "LOSS_WEIGHTS: -1"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        rep_detector_spec spec;
-        CHECK_FAILS(spec_from(&spec, cases[i][0], 0), REP_ERR_CONFIG, cases[i][1]);
-    }
-}
-
-/* `repopt show` describes the net without any data; training it is refused before it starts. */
-static void test_show(void **state) {
-    (void)state;
-    static const char yaml[] = "TRAINING_MODE: hyper_search\n"
-                               "MODEL: {BACKBONE: {CONV_BODY: RepOpt-FPN-YUMIN}, KEYPOINT_ON: "
-                               "True, FCOS: {NUM_CLASSES: 4},"
-                               " ROI_KEYPOINT_HEAD: {NUM_CLASSES: 5}}\n"
-                               "SOLVER: {IMS_PER_BATCH: 1}\nINPUT: {SIZE: [64, 96]}\n";
-    rep_train_options options = {0};
-    rep_config *config = NULL;
-    char *text = NULL;
-    size_t bytes = 0;
-    CHECK_OK(rep_config_create(&config));
-    CHECK_OK(rep_config_merge_text(config, "case", yaml, sizeof yaml - 1));
-    options.config = config;
-    FILE *out = open_memstream(&text, &bytes);
-    assert_non_null(out);
-    CHECK_OK(rep_train_show(out, REP_STAGE_MODEL, &options));
-    CHECK_OK(rep_train_show(out, REP_STAGE_GRAPH, &options));
-    CHECK_OK(rep_train_show(out, REP_STAGE_PLAN, &options));
-    fclose(out);
-    assert_non_null(strstr(text, "hyper_search: 27 blocks"));
-    assert_non_null(strstr(text, "\nbackbone.ERBlock_4.1.block.2"));
-    assert_non_null(strstr(text, "1x3x64x96"));
-    rep_train_result result;
-    CHECK_FAILS(rep_train(&result, &options), REP_ERR_CONFIG, "is a detector");
-    free(text);
-    rep_config_destroy(config);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),    cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_bad_specs),
-        cmocka_unit_test(test_norms),     cmocka_unit_test(test_level_norms),
-        cmocka_unit_test(test_prior),     cmocka_unit_test(test_equality),
-        cmocka_unit_test(test_conv_algo), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_settings),  cmocka_unit_test(test_bad_settings),
-        cmocka_unit_test(test_show),
+        cmocka_unit_test(test_counts), cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_sizes),  cmocka_unit_test(test_bad_specs),
+        cmocka_unit_test(test_norms),  cmocka_unit_test(test_level_norms),
+        cmocka_unit_test(test_prior),  cmocka_unit_test(test_equality),
+        cmocka_unit_test(test_deploy), cmocka_unit_test(test_conv_algo),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

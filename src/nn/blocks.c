@@ -1,9 +1,10 @@
-/* blocks.c - the five training-time blocks: x {n,c_in,h,w} -> {n,c_out,h',w'}.
+/* blocks.c - the five training-time blocks and the deployed one: x {n,c_in,h,w} -> {n,c_out,h',w'}.
  *
  *   real_vgg    act(BN(conv_k(x)))
  *   linear_add  act(BN(s*conv_k(x) + t*conv_1(x) [+ u*x]))      csla: s, t constant
  *   rep_vgg     act(BN(conv_k(x)) + BN(conv_1(x)) [+ BN(x)])    (Ding et al., CVPR 2021)
  *   qarep_vgg   act(BN(BN(conv_k(x)) + conv_1(x) [+ x]))        (Chu et al., AAAI 2024)
+ *   deployed    act(conv_k(x) + b)                              what each of them comes to
  *
  * linear_add and csla (Ding et al., ICLR 2023, section 3) are linear in front of their BN, so they
  * are ONE convolution with the merged kernel s*W_k + pad(t*W_1) [+ pad(diag(u))]. The bracketed
@@ -19,9 +20,8 @@ struct build {
     const rep_block_spec *spec;
     rep_block block;
     rep_id x;
-    rep_id merged;  /* linear_add: the kernel in front of the BN, once for all inputs */
-    int32_t level;  /* which input x is */
-    bool has_level; /* every input has BN tensors of its own */
+    rep_id merged; /* linear_add: the kernel in front of the BN, once for all inputs */
+    int32_t level; /* which input x is */
 };
 
 /* "<block>.<suffix>"; a name that does not fit becomes the graph's fault. */
@@ -39,18 +39,20 @@ static rep_id declare(struct build *b, const char *suffix, rep_shape shape, int 
     return rep_graph_param(b->graph, sub_name(b, name, suffix), shape, rank, kind);
 }
 
-/* BN tensors <block>.<suffix>.*, or <block>.<suffix>.<level>.* where every input has its own. */
+/* "<block>.<suffix>", or "<block>.<suffix>.<level>" where every input has tensors of its own. */
+static const char *level_name(struct build *b, char out[REP_NAME_BYTES], const char *suffix) {
+    char level[REP_NAME_BYTES];
+    snprintf(level, sizeof level, b->spec->has_level_norms ? "%s.%d" : "%s", suffix, b->level);
+    return sub_name(b, out, level);
+}
+
 static rep_id norm(struct build *b, const char *suffix, rep_act act, rep_id x) {
-    char name[REP_NAME_BYTES], level[REP_NAME_BYTES];
-    if (b->has_level) {
-        snprintf(level, sizeof level, "%s.%d", suffix, b->level);
-        suffix = level;
-    }
+    char name[REP_NAME_BYTES];
     const rep_norm_spec spec = {.is_training = b->spec->is_training,
                                 .eps = b->spec->bn_eps,
                                 .momentum = b->spec->bn_momentum,
                                 .act = act};
-    return rep_nn_batchnorm(b->graph, sub_name(b, name, suffix), &spec, x);
+    return rep_nn_batchnorm(b->graph, level_name(b, name, suffix), &spec, x);
 }
 
 static rep_conv_spec conv_spec(const struct build *b, int32_t kernel) {
@@ -144,6 +146,15 @@ static rep_id qarep_vgg(struct build *b) {
     return norm(b, "bn", b->spec->act, y);
 }
 
+/* The fused activation has no gradient: an evaluation graph's block. */
+static rep_id deployed(struct build *b) {
+    char name[REP_NAME_BYTES];
+    rep_conv_spec spec = conv_spec(b, b->spec->kernel);
+    spec.has_bias = true;
+    spec.act = b->spec->act;
+    return rep_nn_conv(b->graph, level_name(b, name, "conv"), &spec, b->x);
+}
+
 /* The BN weight whose mean tells whether the net is from scratch. */
 static rep_id first_bn(struct build *b) {
     static const char *const names[] = {"bn.weight", "bn_3x3.weight", "rbr_dense.bn.weight",
@@ -186,6 +197,8 @@ static rep_id build_one(struct build *b) {
         return rep_vgg(b);
     case REP_BLOCK_QAREP_VGG:
         return qarep_vgg(b);
+    case REP_BLOCK_DEPLOYED:
+        return deployed(b);
     }
     return 0;
 }
@@ -198,7 +211,7 @@ rep_id rep_nn_block(rep_graph *graph, const rep_block_spec *spec, rep_id x, rep_
 void rep_nn_block_levels(rep_graph *graph, const rep_block_spec *spec, rep_id *x, int32_t count,
                          rep_block *out) {
     const int32_t c_in = rep_graph_shape(graph, x[0]).c;
-    struct build b = {.graph = graph, .spec = spec, .has_level = spec->has_level_norms};
+    struct build b = {.graph = graph, .spec = spec};
     if (spec->kernel < 1 || spec->kernel > 7 || spec->kernel % 2 == 0 || spec->stride < 1 ||
         spec->groups < 1 || c_in % spec->groups) {
         rep_graph_fault(graph, REP_ERR_CONFIG,

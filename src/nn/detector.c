@@ -117,11 +117,26 @@ static void append_training(rep_model *model, rep_graph *graph, const rep_detect
     model->io.loss = model->detector->loss;
 }
 
+rep_block_spec rep_nn_detector_block(const rep_detector_spec *spec, rep_mode mode) {
+    return (rep_block_spec){.kind = rep_nn_block_kind(mode),
+                            .kernel = 3,
+                            .groups = 1,
+                            .act = spec->act,
+                            .has_rbr_names = true,
+                            .bn_eps = spec->bn_eps,
+                            .bn_momentum = spec->bn_momentum,
+                            .scale_init = 1.0f,
+                            .conv_algo = spec->conv_algo};
+}
+
 rep_status rep_detector_build(rep_model **out, rep_graph *graph, const rep_detector_spec *spec,
                               rep_mode mode, bool is_training, int32_t batch, int32_t height,
                               int32_t width) {
     REP_TRY(check_stages(spec));
     REP_TRY(check_head(spec));
+    if (spec->is_deployed && is_training) {
+        return rep_fail(REP_ERR_CONFIG, "detector: a deployed net has no BN and is not trained");
+    }
     rep_model *model = NULL;
     REP_TRY(rep_nn_model_create(&model, count_blocks(spec)));
     rep_status status = REP_OK;
@@ -130,16 +145,9 @@ rep_status rep_detector_build(rep_model **out, rep_graph *graph, const rep_detec
         status = rep_fail(REP_ERR_MEMORY, "detector: out of memory");
         goto done;
     }
-    rep_block_spec block = {.kind = rep_nn_block_kind(mode),
-                            .kernel = 3,
-                            .groups = 1,
-                            .act = spec->act,
-                            .is_training = is_training,
-                            .has_rbr_names = true,
-                            .bn_eps = spec->bn_eps,
-                            .bn_momentum = spec->bn_momentum,
-                            .scale_init = 1.0f,
-                            .conv_algo = spec->conv_algo};
+    rep_block_spec block = rep_nn_detector_block(spec, mode);
+    block.is_training = is_training;
+    if (spec->is_deployed) { block.kind = REP_BLOCK_DEPLOYED; }
     const rep_shape picture = {batch, spec->in_channels, height, width};
     model->io.image = rep_graph_tensor(graph, "image", REP_F32, picture, REP_IO);
     model->detector->image = model->io.image;

@@ -6,6 +6,7 @@
  * happens once per export, and its error should be the rounding of the result.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,8 +47,10 @@ static rep_status fold_bn(const struct fuse *f, const char *bn, double *weight, 
     double *values[4] = {NULL};
     rep_status status = REP_OK;
     for (int i = 0; i < 4 && status == REP_OK; i++) {
-        char name[REP_NAME_BYTES];
-        rep_nn_name(name, bn, parts[i]);
+        char name[REP_NAME_BYTES], level[REP_NAME_BYTES];
+        snprintf(level, sizeof level, f->spec->has_level_norms ? "%s.%d" : "%s", bn,
+                 f->spec->level);
+        rep_nn_name(name, level, parts[i]);
         status = read_tensor(f, name, channels, &values[i]);
     }
     for (size_t o = 0; status == REP_OK && o < channels; o++) {

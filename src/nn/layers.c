@@ -50,11 +50,16 @@ static rep_id like_activation(rep_graph *graph, rep_id x, rep_id kernel) {
     return REP_APPEND(graph, CAST, &(rep_cast_params){.to_half = 1}, kernel);
 }
 
+static rep_conv2d_params conv_params(const rep_conv_spec *spec) {
+    return (rep_conv2d_params){.stride = (rep_uint)spec->stride,
+                               .pad = (rep_uint)spec->kernel / 2,
+                               .groups = (rep_uint)spec->groups,
+                               .act = (rep_uint)spec->act,
+                               .algo = spec->algo};
+}
+
 rep_id rep_nn_conv_with(rep_graph *graph, const rep_conv_spec *spec, rep_id x, rep_id kernel) {
-    const rep_conv2d_params params = {.stride = (rep_uint)spec->stride,
-                                      .pad = (rep_uint)spec->kernel / 2,
-                                      .groups = (rep_uint)spec->groups,
-                                      .algo = spec->algo};
+    const rep_conv2d_params params = conv_params(spec);
     return REP_APPEND(graph, CONV2D, &params, x, like_activation(graph, x, kernel));
 }
 
@@ -63,10 +68,7 @@ rep_id rep_nn_conv(rep_graph *graph, const char *name, const rep_conv_spec *spec
     const rep_shape shape = {spec->c_out, c_in / spec->groups, spec->kernel, spec->kernel};
     const rep_id kernel = param(graph, name, "weight", shape, 4, REP_KIND_WEIGHT);
     if (!spec->has_bias) { return rep_nn_conv_with(graph, spec, x, kernel); }
-    const rep_conv2d_params params = {.stride = (rep_uint)spec->stride,
-                                      .pad = (rep_uint)spec->kernel / 2,
-                                      .groups = (rep_uint)spec->groups,
-                                      .algo = spec->algo};
+    const rep_conv2d_params params = conv_params(spec);
     const rep_id bias = param(graph, name, "bias", vector_of(spec->c_out), 1, REP_KIND_BIAS);
     return REP_APPEND(graph, CONV2D, &params, x, like_activation(graph, x, kernel), bias);
 }

@@ -27,6 +27,7 @@ rep_id rep_nn_batchnorm(rep_graph *graph, const char *name, const rep_norm_spec 
 typedef struct rep_conv_spec {
     int32_t c_out, kernel, stride, groups;
     bool has_bias;
+    rep_act act; /* fused behind it; other than none for inference only */
     uint32_t algo;
 } rep_conv_spec;
 /* x {n,c,h,w} -> {n,c_out,h',w'}, padding kernel / 2. Tensors <name>.weight, <name>.bias. */
@@ -45,7 +46,8 @@ typedef enum rep_block_kind {
     REP_BLOCK_LINEAR_ADD, /* act(BN(s*conv_k + t*conv_1 [+ u*x])), everything trained */
     REP_BLOCK_CSLA,       /* the same, s and t constant */
     REP_BLOCK_REP_VGG,    /* act(BN(conv_k) + BN(conv_1) [+ BN(x)]) */
-    REP_BLOCK_QAREP_VGG   /* act(BN(BN(conv_k) + conv_1 [+ x])) */
+    REP_BLOCK_QAREP_VGG,  /* act(BN(BN(conv_k) + conv_1 [+ x])) */
+    REP_BLOCK_DEPLOYED    /* act(conv_k + b): what each of them comes to */
 } rep_block_kind;
 
 typedef struct rep_block_spec {
@@ -55,7 +57,9 @@ typedef struct rep_block_spec {
     rep_act act;
     bool has_se, is_training;
     bool has_rbr_names;   /* REP_VGG: rbr_dense.conv ... (detectors) instead of conv_3x3 ... */
-    bool has_level_norms; /* several inputs: each has its own BN, <block>.bn.<level>.weight ... */
+    bool has_level_norms; /* several inputs: each has its own BN, <block>.bn.<level>.weight ..., and
+                             its own convolution, <block>.conv.<level>.weight ..., once deployed */
+    int32_t level;        /* fusing with has_level_norms: the input whose BN is folded */
     float bn_eps, bn_momentum;
     float scale_init; /* s and t start here; the network's initialisation writes it */
     uint32_t conv_algo;
@@ -116,6 +120,8 @@ void rep_nn_yumin(rep_model *model, rep_graph *graph, const rep_detector_spec *s
 /* Appends the FCOS head on io->levels[].pyramid. */
 void rep_nn_fcos(rep_model *model, rep_graph *graph, const rep_detector_spec *spec,
                  rep_block_spec *block);
+/* Settings of the net's blocks, but for names, channels, strides. */
+rep_block_spec rep_nn_detector_block(const rep_detector_spec *spec, rep_mode mode);
 /* Declares the targets and appends the losses of the levels' outputs; fills the rest of io. */
 void rep_nn_fcos_loss(rep_detector_io *io, rep_graph *graph, const rep_detector_spec *spec);
 
