@@ -28,9 +28,10 @@ typedef struct bench_workload {
     bool is_cpu_only;   /* says nothing about another device */
 } bench_workload;
 
-/* The tables of bench_train.c, bench_parts.c, bench_gemm.c and bench_peak.c, each ended by a NULL
- * name. */
+/* The tables of bench_train.c, bench_detector.c, bench_parts.c, bench_gemm.c and bench_peak.c, each
+ * ended by a NULL name. */
 extern const bench_workload bench_train_workloads[];
+extern const bench_workload bench_detector_workloads[];
 extern const bench_workload bench_part_workloads[];
 extern const bench_workload bench_gemm_workloads[];
 extern const bench_workload bench_peak_workloads[];

@@ -1,16 +1,14 @@
 /* bench_train.c - the training steps of `repopt bench`: cls-small and cls-tiny, three modes each.
  *
- * One step is what the trainer does for a batch: write the step block, run forward and backward,
- * write the next batch meanwhile, read the loss, run the update. host_us is the host's share of it
- * on a Vulkan device: handing recorded work over, submissions included. gflop counts the
- * multiply-adds of direct convolutions the plain net needs, times 2, times 3 for a training step,
- * whatever the kernels really do, so that gflop_s of two implementations compare like their speed.
+ * gflop counts the multiply-adds of direct convolutions the plain net needs, times 2, times 3 for a
+ * training step, whatever the kernels really do, so that gflop_s of two implementations compare
+ * like their speed.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/bench.h"
-#include "repopt/model.h"
+#include "cli/bench_step.h"
 
 typedef struct bench_net {
     int32_t channels, side, batch;
@@ -46,10 +44,9 @@ typedef struct step_setup {
     rep_model *model;
     rep_optimizer *optimizer;
     rep_program *program;
-    float *images, *ones;
+    float *images;
     int32_t *labels;
-    rep_scale_row *row_items;
-    const rep_scale_row **rows;
+    bench_rows rows;
     size_t image_count;
     float step[REP_STEP_WORDS];
 } step_setup;
@@ -70,34 +67,6 @@ static double forward_gflop(const bench_net *net, const rep_model *model) {
     return operations / 1e9;
 }
 
-/* Scales of the target: ones, so that the same gradients masked again and again do not grow. */
-static rep_status make_rows(step_setup *s) {
-    const size_t count = rep_model_block_count(s->model);
-    int32_t widest = 0;
-    for (size_t i = 0; i < count; i++) {
-        const rep_block *b = rep_model_block(s->model, i);
-        if (b->c_out > widest) { widest = b->c_out; }
-    }
-    s->ones = malloc((size_t)widest * sizeof *s->ones);
-    s->row_items = calloc(count, sizeof *s->row_items);
-    s->rows = calloc(count, sizeof *s->rows);
-    if (!s->ones || !s->row_items || !s->rows) {
-        return rep_fail(REP_ERR_MEMORY, "bench: out of memory");
-    }
-    for (int32_t c = 0; c < widest; c++) { s->ones[c] = 1.0f; }
-    for (size_t i = 0; i < count; i++) {
-        const rep_block *b = rep_model_block(s->model, i);
-        s->row_items[i] = (rep_scale_row){.channels = b->c_out,
-                                          .is_triple = b->has_identity,
-                                          .s = s->ones,
-                                          .t = s->ones,
-                                          .u = b->has_identity ? s->ones : NULL};
-        snprintf(s->row_items[i].name, sizeof s->row_items[i].name, "%s", b->name);
-        s->rows[i] = &s->row_items[i];
-    }
-    return REP_OK;
-}
-
 static rep_status build(step_setup *s, const bench_options *options) {
     const bench_net *net = s->net;
     REP_TRY(rep_device_open(&s->device, options->device, options->threads));
@@ -105,10 +74,7 @@ static rep_status build(step_setup *s, const bench_options *options) {
     REP_TRY(rep_model_build(&s->model, s->graph, &net->spec, net->mode, true, net->batch, net->side,
                             net->side, 0.0f));
     REP_TRY(rep_graph_backward(s->graph, rep_model_io_get(s->model)->loss, 0));
-    const rep_optimizer_spec spec = {
-        .sgd = {.momentum = 0.9f, .nesterov = 1}, .lr_factor_bias = 1.0f, .weight_decay = 4e-5f};
-    if (net->mode == REP_MODE_TARGET) { REP_TRY(make_rows(s)); }
-    REP_TRY(rep_optimizer_append(&s->optimizer, s->graph, s->model, &spec, s->rows));
+    REP_TRY(bench_append_optimizer(&s->optimizer, &s->rows, s->graph, s->model, net->mode));
     REP_TRY(rep_graph_check(s->graph));
     REP_TRY(rep_program_create(&s->program, s->device, s->graph, NULL, NULL));
     REP_TRY(rep_model_init(s->model, s->graph, s->program, 0));
@@ -124,36 +90,20 @@ static rep_status draw_batch(step_setup *s) {
     if (!s->images || !s->labels) { return rep_fail(REP_ERR_MEMORY, "bench: out of memory"); }
     bench_noise(s->images, s->image_count, 1);
     for (size_t i = 0; i < batch; i++) { s->labels[i] = (int32_t)(i * 7 % CLASSES); }
-    s->step[REP_STEP_LR] = 1e-3f;
-    s->step[REP_STEP_APPLY] = 1;
-    s->step[REP_STEP_FIRST] = 1;
-    s->step[REP_STEP_GRAD_SCALE] = 1;
-    s->step[REP_STEP_VALID] = (float)net->batch;
+    bench_first_step(s->step, net->batch);
     return REP_OK;
 }
 
-static rep_status write_batch(step_setup *s) {
+static rep_status write_batch(void *context) {
+    const step_setup *s = context;
     const rep_model_io *io = rep_model_io_get(s->model);
     REP_TRY(rep_program_write(s->program, io->image, s->images, s->image_count));
     return rep_program_write(s->program, io->labels, s->labels, (size_t)s->net->batch);
 }
 
-enum { STEP_MS, PHASE_MS, HOST_MS = PHASE_MS + REP_PHASE_COUNT };
 static rep_status run_step(void *context, double *ms) {
     step_setup *s = context;
-    const rep_model_io *io = rep_model_io_get(s->model);
-    float loss = 0;
-    const double begin = bench_clock_ms(), host = rep_program_host_ms(s->program);
-    REP_TRY(rep_program_write(s->program, io->step, s->step, REP_STEP_WORDS));
-    REP_TRY(rep_program_run(s->program, REP_FORWARD, REP_BACKWARD));
-    REP_TRY(write_batch(s));
-    REP_TRY(rep_program_read(s->program, io->loss, &loss, 1));
-    REP_TRY(rep_program_run(s->program, REP_UPDATE, REP_UPDATE));
-    ms[STEP_MS] = bench_clock_ms() - begin;
-    rep_program_times(s->program, ms + PHASE_MS);
-    ms[HOST_MS] = rep_program_host_ms(s->program) - host;
-    s->step[REP_STEP_FIRST] = 0;
-    return REP_OK;
+    return bench_step(ms, s->program, s->model, s->step, write_batch, s);
 }
 
 static rep_status measure(step_setup *s, const bench_options *options, bench_samples *samples,
@@ -162,24 +112,9 @@ static rep_status measure(step_setup *s, const bench_options *options, bench_sam
     REP_TRY(draw_batch(s));
     REP_TRY(write_batch(s));
     REP_TRY(bench_measure(samples, options, run_step, s));
-    float loss = 0;
-    REP_TRY(rep_program_read(s->program, rep_model_io_get(s->model)->loss, &loss, 1));
-    if (!(loss > 0 && loss < 100)) {
-        return rep_fail(REP_ERR_NUMERIC, "bench: the loss became %g; the timed step is not a step",
-                        (double)loss);
-    }
-    cJSON_AddNumberToObject(out, "batch", s->net->batch);
-    bench_add_summary(out, "ms", samples->ms[0], samples->count);
-    static const char *const keys[] = {"fwd_ms", "bwd_ms", "opt_ms"};
-    for (int p = 0; p < REP_PHASE_COUNT; p++) {
-        bench_add(out, keys[p], bench_median(samples->ms[PHASE_MS + p], samples->count), 4);
-    }
-    if (options->is_vulkan) {
-        bench_add(out, "host_us", 1e3 * bench_median(samples->ms[HOST_MS], samples->count), 1);
-    }
-    const double ms = bench_median(samples->ms[0], samples->count);
-    bench_add(out, "images_s", s->net->batch / ms * 1e3, 2);
-    bench_add_rates(out, 3 * forward_gflop(s->net, s->model), ms, options->peak_gflop_s);
+    REP_TRY(bench_check_loss(s->program, s->model));
+    bench_add_phases(out, samples, options);
+    bench_add_step(out, samples, s->net->batch, 3 * forward_gflop(s->net, s->model), options);
     bench_add_plan(out, s->program);
     return REP_OK;
 }
@@ -192,9 +127,7 @@ static rep_status run(const bench_workload *workload, const bench_options *optio
     free(samples);
     free(s.images);
     free(s.labels);
-    free(s.ones);
-    free(s.row_items);
-    free(s.rows);
+    bench_rows_clear(&s.rows);
     rep_optimizer_destroy(s.optimizer);
     rep_model_destroy(s.model);
     rep_program_destroy(s.program);

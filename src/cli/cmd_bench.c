@@ -10,7 +10,8 @@
 
 static const char help[] =
     "usage: repopt bench [--workload NAME]... [options]\n\n"
-    "Times training steps, single convolutions, the update alone and the machine's own ceilings.\n"
+    "Times training steps, inference, single convolutions, the update alone and the machine's own "
+    "ceilings.\n"
     "Prints one JSON object per line; milliseconds are medians. Keys that a workload does not\n"
     "have are null. On a Vulkan device the CPU's line for the same workload follows each line.\n\n"
     "  --workload NAME     what to time, may be repeated (default: all)\n"
@@ -30,8 +31,9 @@ static const char help[] =
     "  repopt bench --workload optim-repsgd | python3 -m json.tool\n"
     "  repopt bench --workload cls-small-target --device vulkan:0\n" CLI_VULKAN_HELP;
 
-static const bench_workload *const tables[] = {bench_train_workloads, bench_part_workloads,
-                                               bench_gemm_workloads, bench_peak_workloads};
+static const bench_workload *const tables[] = {bench_train_workloads, bench_detector_workloads,
+                                               bench_part_workloads, bench_gemm_workloads,
+                                               bench_peak_workloads};
 enum { TABLE_COUNT = sizeof tables / sizeof *tables, MAX_WORKLOADS = 64 };
 
 /* ---- helpers of the workloads -------------------------------------------------------------------

@@ -21,8 +21,7 @@ static void close_data(rep_task *task) { (void)task; }
 static rep_status build(const rep_task *task, rep_model **model, rep_graph *graph,
                         const rep_task_net *net) {
     rep_detector_spec spec;
-    REP_TRY(
-        rep_detector_spec_from_config(&spec, task->values, task->channels, UNKNOWN_KEYPOINTS));
+    REP_TRY(rep_detector_spec_from_config(&spec, task->values, task->channels, UNKNOWN_KEYPOINTS));
     spec.is_half = spec.is_half && !net->is_reference;
     return rep_detector_build(model, graph, &spec, net->mode, net->is_training, net->batch,
                               task->shapes[net->shape].height, task->shapes[net->shape].width);
