@@ -177,6 +177,42 @@ static void test_faults_show(void **state) {
     }
 }
 
+/* Background cells may predict any box, an infinite one too: a row of weight 0 gives and gets 0. */
+static void test_absent_boxes(void **state) {
+    (void)state;
+    const float pred[8] = {INFINITY, INFINITY, INFINITY, INFINITY, 1, 2, 3, 4};
+    const float target[8] = {0, 0, 0, 0, 2, 2, 2, 2}, weight[2] = {0, 1};
+    for (size_t d = 0; d < device_count; d++) {
+        for (rep_uint kind = 0; kind < 3; kind++) {
+            rep_graph *graph = NULL;
+            rep_program *program = NULL;
+            float rows[2], slope[8];
+            CHECK_OK(rep_graph_create(&graph));
+            const rep_shape box = {2, 4, 1, 1}, row = {2, 1, 1, 1};
+            const rep_id in[3] = {rep_graph_tensor(graph, "pred", REP_F32, box, REP_IO),
+                                  rep_graph_tensor(graph, "target", REP_F32, box, REP_IO),
+                                  rep_graph_tensor(graph, "weight", REP_F32, row, REP_IO)};
+            rep_graph_want_gradient(graph, in[0]);
+            const rep_id y = rep_graph_append(graph, REP_OP_IOU_LOSS,
+                                              &(rep_loss_params){.kind = kind}, in, 3, NULL);
+            rep_graph_keep(graph, y);
+            CHECK_OK(rep_graph_backward(graph, y, in[2]));
+            rep_graph_keep(graph, rep_graph_gradient(graph, in[0]));
+            CHECK_OK(rep_program_create(&program, devices[d].one, graph, NULL, NULL));
+            CHECK_OK(rep_program_write(program, in[0], pred, 8));
+            CHECK_OK(rep_program_write(program, in[1], target, 8));
+            CHECK_OK(rep_program_write(program, in[2], weight, 2));
+            CHECK_OK(rep_program_run(program, REP_FORWARD, REP_BACKWARD));
+            CHECK_OK(rep_program_read(program, y, rows, 2));
+            CHECK_OK(rep_program_read(program, rep_graph_gradient(graph, in[0]), slope, 8));
+            assert_true(rows[0] == 0 && rows[1] > 0);
+            for (int i = 0; i < 4; i++) { assert_true(slope[i] == 0 && isfinite(slope[4 + i])); }
+            rep_program_destroy(program);
+            rep_graph_destroy(graph);
+        }
+    }
+}
+
 /* Milliseconds of the fastest of 20 runs. */
 static void time_row(const rep_case *row, const bench *on) {
     rep_rig r;
@@ -262,7 +298,7 @@ static void close_devices(void) {
 int main(int argc, char **argv) {
     int result = 0;
     if (!test_devices_start(&result)) { return result; }
-    struct CMUnitTest *tests = calloc(rep_case_count + 3, sizeof *tests);
+    struct CMUnitTest *tests = calloc(rep_case_count + 4, sizeof *tests);
     char(*names)[48] = calloc(rep_case_count, sizeof *names);
     options chosen = {0};
     if (!parse(&chosen, argc, argv)) { return 2; }
@@ -287,6 +323,7 @@ int main(int argc, char **argv) {
             tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_every_op_has_rows);
             tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_updates_leave_the_rest_alone);
             tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_faults_show);
+            tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_absent_boxes);
         }
         failed = _cmocka_run_group_tests("ops", tests, count, NULL, NULL);
     }
