@@ -199,6 +199,53 @@ static void test_utf8(void **state) {
     }
 }
 
+static void test_numbers_in_text(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_number, is_whole;
+        double number;
+    } rows[] = {
+        {"0", true, true, 0},         {"-12", true, true, -12}, {"1e5", true, true, 1e5},
+        {"2.0", true, true, 2},       {".5", true, false, 0.5}, {"5.", true, true, 5},
+        {"1e-3", true, false, 0.001}, {"", false, false, 0},    {"-", false, false, 0},
+        {".", false, false, 0},       {"1e", false, false, 0},  {"0x10", false, false, 0},
+        {"nan", false, false, 0},     {"inf", false, false, 0}, {"1e999", false, false, 0},
+        {"1 ", false, false, 0},      {"1,5", false, false, 0}, {"+7", true, true, 7},
+        {"1e16", true, false, 1e16},  {"--1", false, false, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        double number = -99;
+        int64_t whole = -99;
+        assert_int_equal(rep_text_number(&number, rows[i].text), rows[i].is_number);
+        assert_int_equal(rep_text_whole(&whole, rows[i].text), rows[i].is_whole);
+        assert_true(number == (rows[i].is_number ? rows[i].number : -99));
+        assert_true(whole == (rows[i].is_whole ? (int64_t)rows[i].number : -99));
+    }
+    int64_t whole = 0;
+    assert_true(rep_text_whole(&whole, "9223372036854775807") && whole == INT64_MAX);
+    assert_false(rep_text_whole(&whole, "9223372036854775808"));
+}
+
+static void test_array_grows(void **state) {
+    (void)state;
+    int *items = NULL;
+    size_t capacity = 0;
+    for (int i = 0; i < 1000; i++) {
+        int *grown = rep_array_grow(items, (size_t)i, &capacity, sizeof *items);
+        assert_non_null(grown);
+        items = grown;
+        items[i] = i;
+    }
+    for (int i = 0; i < 1000; i++) { assert_int_equal(items[i], i); }
+    assert_int_equal(capacity, 1024);
+    /* What no memory can hold is refused before it is asked for. */
+    capacity = 1;
+    assert_null(rep_array_grow(items, 1, &capacity, SIZE_MAX / 2));
+    assert_int_equal(capacity, 1);
+    free(items);
+}
+
 /* ---- files ---------------------------------------------------------------------------------- */
 
 static rep_status write_then_fail(void *context, FILE *stream) {
@@ -354,6 +401,8 @@ int main(void) {
         cmocka_unit_test(test_rng_distributions),
         cmocka_unit_test(test_hash_known_answers),
         cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_numbers_in_text),
+        cmocka_unit_test(test_array_grows),
         cmocka_unit_test(test_file_written_and_read_back),
         cmocka_unit_test(test_pipe_is_read_whole),
         cmocka_unit_test(test_disk_full_leaves_nothing),

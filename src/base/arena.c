@@ -1,4 +1,4 @@
-/* arena.c - memory freed all at once, and aligned blocks. */
+/* arena.c - memory freed all at once, growing arrays, and aligned blocks. */
 #include <stdlib.h>
 #include <string.h>
 #ifdef __linux__
@@ -45,6 +45,15 @@ void rep_arena_clear(rep_arena *arena) {
         free(arena->head);
         arena->head = next;
     }
+}
+
+void *rep_array_grow(void *items, size_t count, size_t *capacity, size_t item_bytes) {
+    if (count < *capacity) { return items; }
+    const size_t larger = *capacity ? 2 * *capacity : 64;
+    if (larger > SIZE_MAX / 2 / item_bytes) { return NULL; }
+    void *grown = realloc(items, larger * item_bytes);
+    if (grown) { *capacity = larger; }
+    return grown;
 }
 
 void *rep_aligned_alloc(size_t bytes) {

@@ -19,6 +19,10 @@ void *rep_arena_alloc(rep_arena *arena, size_t bytes);
 char *rep_arena_strdup(rep_arena *arena, const char *text);
 void rep_arena_clear(rep_arena *arena);
 
+/* Makes room for one more item behind `count` of them: `items` where *capacity allows it, else
+ * moved by realloc to twice the room. NULL when out of memory: `items` is then as before. */
+void *rep_array_grow(void *items, size_t count, size_t *capacity, size_t item_bytes);
+
 /* Zeroed memory aligned to 64 bytes (2 MiB pages when large); free with rep_aligned_free. */
 void *rep_aligned_alloc(size_t bytes);
 void rep_aligned_free(void *memory);
@@ -55,6 +59,11 @@ uint64_t rep_hash_text(const char *text);             /* FNV-1a 64: a stream num
 /* Bytes of the UTF-8 character that `text` begins with, and its code point; 0 at the end of the
  * text and where no well-formed character stands. */
 size_t rep_utf8_next(uint32_t *code, const char *text);
+/* Decimal numbers only: no hexadecimal, infinity or not-a-number, nothing behind the number, which
+ * must be finite; whatever the locale. False, and *out untouched, otherwise. */
+bool rep_text_number(double *out, const char *text);
+/* The same for whole numbers of 64 bits; 1e5 and 2.0 are such, too. */
+bool rep_text_whole(int64_t *out, const char *text);
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 /* IEEE 754 binary16: every value is a float; a float is rounded to nearest, ties to even. */

@@ -1,5 +1,13 @@
-/* text.c - where one UTF-8 character ends and the next begins (RFC 3629). */
+/* text.c - UTF-8 characters (RFC 3629), and numbers written in decimal. */
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/base.h"
+
+enum { MAX_NUMBER_BYTES = 100 };
 
 size_t rep_utf8_next(uint32_t *code, const char *text) {
     const unsigned char *s = (const unsigned char *)text;
@@ -25,4 +33,56 @@ size_t rep_utf8_next(uint32_t *code, const char *text) {
     if (value < least || (value >= 0xD800 && value < 0xE000) || value > 0x10FFFF) { return 0; }
     *code = value;
     return more + 1;
+}
+
+/* strtod of a text with a decimal point, whatever the host program's locale writes there. */
+static double number_of(const char *text) {
+    const char *point = strchr(text, '.');
+    if (!point || localeconv()->decimal_point[0] == '.') { return strtod(text, NULL); }
+    char copy[MAX_NUMBER_BYTES + 1];
+    snprintf(copy, sizeof copy, "%s", text);
+    copy[point - text] = localeconv()->decimal_point[0];
+    return strtod(copy, NULL);
+}
+
+bool rep_text_number(double *out, const char *text) {
+    const char *s = text + (text[0] == '+' || text[0] == '-');
+    size_t digits = strspn(s, "0123456789");
+    s += digits;
+    if (*s == '.') {
+        const size_t more = strspn(++s, "0123456789");
+        digits += more;
+        s += more;
+    }
+    if (digits == 0) { return false; }
+    if (*s == 'e' || *s == 'E') {
+        s++;
+        s += *s == '+' || *s == '-';
+        const size_t exponent = strspn(s, "0123456789");
+        if (exponent == 0) { return false; }
+        s += exponent;
+    }
+    if (*s != '\0' || s - text > MAX_NUMBER_BYTES) { return false; }
+    const double number = number_of(text);
+    if (!isfinite(number)) { return false; }
+    *out = number;
+    return true;
+}
+
+bool rep_text_whole(int64_t *out, const char *text) {
+    const char *s = text + (text[0] == '+' || text[0] == '-');
+    if (s[0] != '\0' && s[strspn(s, "0123456789")] == '\0') {
+        errno = 0;
+        const long long number = strtoll(text, NULL, 10);
+        if (errno != 0) { return false; }
+        *out = number;
+        return true;
+    }
+    /* 1e5 is a whole number, too. */
+    double number;
+    if (!rep_text_number(&number, text) || number != floor(number) || fabs(number) > 0x1p53) {
+        return false;
+    }
+    *out = (int64_t)number;
+    return true;
 }

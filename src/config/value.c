@@ -1,5 +1,4 @@
 /* value.c - one value of one option: checked and stored, printed and read back the same. */
-#include <errno.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <math.h>
@@ -8,7 +7,7 @@
 
 #include "config/config.h"
 
-enum { MAX_ITEMS = 1024, MAX_TEXT_BYTES = 4096, MAX_NUMBER_BYTES = 100 };
+enum { MAX_ITEMS = 1024, MAX_TEXT_BYTES = 4096 };
 
 /* Field of option `o` in rep_values *v. */
 #define FIELD(type, o, v) ((type *)(void *)((char *)(v) + (o)->offset))
@@ -113,61 +112,12 @@ static rep_status set_text(const rep_option *option, rep_values *values, rep_are
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
-/* strtod of a text with a decimal point, whatever the host program's locale writes there. */
-static double number_of(const char *text) {
-    const char *point = strchr(text, '.');
-    if (!point || localeconv()->decimal_point[0] == '.') { return strtod(text, NULL); }
-    char copy[MAX_NUMBER_BYTES + 1];
-    snprintf(copy, sizeof copy, "%s", text);
-    copy[point - text] = localeconv()->decimal_point[0];
-    return strtod(copy, NULL);
-}
-
-/* Decimal numbers only: no hexadecimal, infinity or not-a-number, nothing behind the number. */
-static bool parse_number(double *out, const char *text) {
-    const char *s = text + (text[0] == '+' || text[0] == '-');
-    size_t digits = strspn(s, "0123456789");
-    s += digits;
-    if (*s == '.') {
-        const size_t more = strspn(++s, "0123456789");
-        digits += more;
-        s += more;
-    }
-    if (digits == 0) { return false; }
-    if (*s == 'e' || *s == 'E') {
-        s++;
-        s += *s == '+' || *s == '-';
-        const size_t exponent = strspn(s, "0123456789");
-        if (exponent == 0) { return false; }
-        s += exponent;
-    }
-    if (*s != '\0' || s - text > MAX_NUMBER_BYTES) { return false; }
-    *out = number_of(text);
-    return isfinite(*out);
-}
-
-static bool parse_whole(int64_t *out, const char *text) {
-    const char *s = text + (text[0] == '+' || text[0] == '-');
-    if (s[0] != '\0' && s[strspn(s, "0123456789")] == '\0') {
-        errno = 0;
-        *out = strtoll(text, NULL, 10);
-        return errno == 0;
-    }
-    /* 1e5 is a whole number, too. */
-    double number;
-    if (!parse_number(&number, text) || number != floor(number) || fabs(number) > 0x1p53) {
-        return false;
-    }
-    *out = (int64_t)number;
-    return true;
-}
-
 static rep_status set_whole(const rep_option *option, rep_values *values, const rep_node *node) {
     int64_t number;
     const int64_t least = option->type == REP_OPTION_TYPE_natural ? 0
                           : option->type == REP_OPTION_TYPE_count ? 1
                                                                   : INT64_MIN;
-    if (node->kind != REP_NODE_SCALAR || !parse_whole(&number, node->text) || number < least) {
+    if (node->kind != REP_NODE_SCALAR || !rep_text_whole(&number, node->text) || number < least) {
         return fail_type(option, node);
     }
     *FIELD(int64_t, option, values) = number;
@@ -176,7 +126,7 @@ static rep_status set_whole(const rep_option *option, rep_values *values, const 
 
 static rep_status set_number(const rep_option *option, rep_values *values, const rep_node *node) {
     double number;
-    if (node->kind != REP_NODE_SCALAR || !parse_number(&number, node->text)) {
+    if (node->kind != REP_NODE_SCALAR || !rep_text_number(&number, node->text)) {
         return fail_type(option, node);
     }
     bool is_good = true;
@@ -280,7 +230,7 @@ static rep_status set_list(const rep_option *option, rep_values *values, rep_are
         double *numbers = rep_arena_alloc(arena, (count + 1) * sizeof *numbers);
         if (!numbers) { return rep_fail(REP_ERR_MEMORY, "%s: no memory", option->key); }
         for (size_t i = 0; i < count; i++) {
-            if (!parse_number(&numbers[i], items[i])) {
+            if (!rep_text_number(&numbers[i], items[i])) {
                 return rep_fail(REP_ERR_CONFIG, "%s: item %zu is \"%.80s\", wanted %s", option->key,
                                 i + 1, items[i], wanted(option));
             }
@@ -325,7 +275,8 @@ static void print_number(double number, FILE *stream) {
         snprintf(text, sizeof text, "%.*g", digits, number);
         char *comma = strchr(text, localeconv()->decimal_point[0]);
         if (comma) { *comma = '.'; }
-        if (number_of(text) == number) { break; }
+        double again;
+        if (rep_text_number(&again, text) && again == number) { break; }
     }
     /* Other readers take an exponent for a number only behind a decimal point. */
     const size_t mantissa = strcspn(text, "e");

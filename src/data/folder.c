@@ -49,15 +49,11 @@ static int by_name(const void *a, const void *b) {
 }
 
 static rep_status push_name(name_list *list, rep_arena *arena, const char *name) {
-    if (list->count == list->capacity) {
-        const size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        const char **grown = realloc(list->items, capacity * sizeof *grown);
-        if (!grown) { return rep_fail(REP_ERR_MEMORY, "%s: no memory for its name", name); }
-        list->items = grown;
-        list->capacity = capacity;
-    }
+    const char **items =
+        rep_array_grow(list->items, list->count, &list->capacity, sizeof *list->items);
+    if (items) { list->items = items; }
     const char *copy = rep_arena_strdup(arena, name);
-    if (!copy) { return rep_fail(REP_ERR_MEMORY, "%s: no memory for its name", name); }
+    if (!items || !copy) { return rep_fail(REP_ERR_MEMORY, "%s: no memory for its name", name); }
     list->items[list->count++] = copy;
     return REP_OK;
 }
@@ -91,15 +87,10 @@ static rep_status list_folder(name_list *list, rep_arena *arena, const char *pat
 
 static rep_status push_entry(rep_dataset *set, const char *path, int32_t label) {
     folder *f = set->state;
-    if (f->count == f->capacity) {
-        const size_t capacity = f->capacity ? 2 * f->capacity : 256;
-        folder_entry *grown = realloc(f->entries, capacity * sizeof *grown);
-        if (!grown) { return rep_fail(REP_ERR_MEMORY, "%s: no memory for its path", path); }
-        f->entries = grown;
-        f->capacity = capacity;
-    }
+    folder_entry *entries = rep_array_grow(f->entries, f->count, &f->capacity, sizeof *f->entries);
+    if (entries) { f->entries = entries; }
     const char *copy = rep_arena_strdup(&set->arena, path);
-    if (!copy) { return rep_fail(REP_ERR_MEMORY, "%s: no memory for its path", path); }
+    if (!entries || !copy) { return rep_fail(REP_ERR_MEMORY, "%s: no memory for its path", path); }
     f->entries[f->count++] = (folder_entry){copy, label};
     return REP_OK;
 }
