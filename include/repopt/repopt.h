@@ -5,6 +5,7 @@
 #include "repopt/check.h"
 #include "repopt/config.h"
 #include "repopt/data.h"
+#include "repopt/detection.h"
 #include "repopt/detector.h"
 #include "repopt/device.h"
 #include "repopt/graph.h"
