@@ -5,7 +5,7 @@
 #include "base/base.h"
 #include "repopt/data.h"
 
-enum { REP_DATA_PATH_BYTES = 4096, REP_IMAGE_MEGAPIXELS = 100 };
+enum { REP_DATA_PATH_BYTES = 4096, REP_DATA_LINE_BYTES = 256, REP_IMAGE_MEGAPIXELS = 100 };
 
 /* ---- data sets ------------------------------------------------------------------------------ */
 
@@ -39,6 +39,10 @@ REP_NODISCARD rep_status rep_dataset_set_names(rep_dataset *set, const char *con
 REP_NODISCARD rep_status rep_dataset_load_names(rep_dataset *set, const char *path, int32_t count);
 /* "folder/name" into path[REP_DATA_PATH_BYTES]. */
 REP_NODISCARD rep_status rep_data_path(char *path, const char *folder, const char *name);
+/* Takes the line at *cursor, blanks at both ends removed, and moves on behind it. REP_ERR_DATA with
+ * its number where it is too long or not printable. */
+REP_NODISCARD rep_status rep_data_line(char line[REP_DATA_LINE_BYTES], const uint8_t **cursor,
+                                       const uint8_t *end, const char *path, size_t number);
 
 /* ---- pictures ------------------------------------------------------------------------------- */
 

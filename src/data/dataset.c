@@ -8,7 +8,7 @@
 
 #include "data/data.h"
 
-enum { NAMES_FILE_BYTES = 1 << 20, NAME_BYTES = 256 };
+enum { NAMES_FILE_BYTES = 1 << 20 };
 
 static const struct {
     const char *kind;
@@ -66,9 +66,8 @@ rep_status rep_dataset_set_names(rep_dataset *set, const char *const *names, int
     return REP_OK;
 }
 
-/* Takes the line at *cursor into name[NAME_BYTES], blanks at both ends removed. */
-static rep_status next_name(char *name, const uint8_t **cursor, const uint8_t *end,
-                            const char *path, int32_t line) {
+rep_status rep_data_line(char line[REP_DATA_LINE_BYTES], const uint8_t **cursor, const uint8_t *end,
+                         const char *path, size_t number) {
     const uint8_t *start = *cursor;
     const uint8_t *stop = memchr(start, '\n', (size_t)(end - start));
     *cursor = stop ? stop + 1 : end;
@@ -76,16 +75,16 @@ static rep_status next_name(char *name, const uint8_t **cursor, const uint8_t *e
     while (start < stop && isspace(*start)) { start++; }
     while (stop > start && isspace(stop[-1])) { stop--; }
     const size_t length = (size_t)(stop - start);
-    bool is_text = length < NAME_BYTES;
+    bool is_text = length < REP_DATA_LINE_BYTES;
     for (size_t i = 0; is_text && i < length; i++) { is_text = start[i] >= ' ' && start[i] != 127; }
     if (!is_text) {
         return rep_fail(REP_ERR_DATA,
-                        "%s: line %" PRId32 " is not a class name of at most %d printable bytes; "
-                        "mend or remove the file",
-                        path, line, NAME_BYTES - 1);
+                        "%s: line %zu is not a name of at most %d printable bytes; mend or remove "
+                        "the file",
+                        path, number, REP_DATA_LINE_BYTES - 1);
     }
-    memcpy(name, start, length);
-    name[length] = '\0';
+    memcpy(line, start, length);
+    line[length] = '\0';
     return REP_OK;
 }
 
@@ -100,9 +99,9 @@ static rep_status parse_names(rep_dataset *set, const char *path, rep_file_view 
     if (!names) { return rep_fail(REP_ERR_MEMORY, "%s: no memory for class names", path); }
     int32_t count = 0;
     const uint8_t *cursor = view.bytes, *end = view.count ? view.bytes + view.count : view.bytes;
-    for (int32_t line = 1; cursor != end; line++) {
-        char name[NAME_BYTES];
-        REP_TRY(next_name(name, &cursor, end, path, line));
+    for (size_t line = 1; cursor != end; line++) {
+        char name[REP_DATA_LINE_BYTES];
+        REP_TRY(rep_data_line(name, &cursor, end, path, line));
         if (!*name) { continue; }
         if (count < wanted) {
             names[count] = rep_arena_strdup(&set->arena, name);
