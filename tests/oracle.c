@@ -196,6 +196,14 @@ void oracle_compare_part(oracle_case *c, const char *name, int step, const doubl
     oracle_compare_as(c, what, &part, got);
 }
 
+void oracle_check_compared(oracle_case *c) {
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->tensors[i].is_expected && !c->tensors[i].is_compared) {
+            oracle_fail(c, "%s was not compared", c->tensors[i].name);
+        }
+    }
+}
+
 void oracle_fail(oracle_case *c, const char *format, ...) {
     char text[512];
     va_list args;

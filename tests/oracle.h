@@ -95,6 +95,8 @@ void oracle_compare_part(oracle_case *c, const char *name, int step, const doubl
 /* The same with another tensor's values and tolerance under the name `what`. */
 void oracle_compare_as(oracle_case *c, const char *what, const oracle_tensor *expected,
                        const double *got);
+/* Counts a failure for every expected tensor that was not compared. */
+void oracle_check_compared(oracle_case *c);
 /* Counts a failure with a message of its own. */
 void oracle_fail(oracle_case *c, const char *format, ...) REP_PRINTF(2, 3);
 /* Stops the test when a library call failed; says what the library says. */

@@ -53,11 +53,7 @@ static void run_on(oracle_case *c, oracle_handler handler, const oracle_target *
     c->place = target->name;
     for (size_t i = 0; i < c->count; i++) { c->tensors[i].is_compared = false; }
     handler(c, target);
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->tensors[i].is_expected && !c->tensors[i].is_compared) {
-            oracle_fail(c, "%s was not compared", c->tensors[i].name);
-        }
-    }
+    oracle_check_compared(c);
 }
 
 static void run_case(void **state) {
