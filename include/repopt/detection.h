@@ -175,6 +175,15 @@ REP_NODISCARD rep_status rep_voc_eval(rep_coco_number *mean, rep_coco_number *ro
                                       const rep_annotations *truth, const rep_detection *detections,
                                       size_t count, double iou);
 
+/* ---- feature levels ------------------------------------------------------------------------- */
+
+/* One level of a feature pyramid: cell (row, col) looks at x = col * stride + stride / 2, y alike.
+ * Locations are counted level by level, within one row by row. */
+typedef struct rep_fcos_level {
+    int32_t stride, height, width; /* pixels; cells */
+    float least, most;             /* targets: largest distance to a side, pixels, both included */
+} rep_fcos_level;
+
 #ifdef __cplusplus
 }
 #endif

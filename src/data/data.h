@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "repopt/data.h"
+#include "repopt/detection.h"
 
 enum { REP_DATA_PATH_BYTES = 4096, REP_DATA_LINE_BYTES = 256, REP_IMAGE_MEGAPIXELS = 100 };
 
@@ -78,5 +79,38 @@ void rep_augment_plain(const rep_augmenter *a, const uint8_t *pixels, float *out
 /* The same with everything else; `rng` starts at the picture's own key. scratch: h * w * c. */
 void rep_augment_random(const rep_augmenter *a, rep_rng *rng, const uint8_t *pixels, float *scratch,
                         float *out);
+
+/* ---- FCOS targets --------------------------------------------------------------------------- */
+
+/* The objects of one picture as a detector is trained on them. */
+typedef struct rep_fcos_truth {
+    size_t count;
+    const float *boxes;     /* count x 4: x1, y1, x2, y2 in pixels */
+    const int32_t *labels;  /* count: category + 1 */
+    const float *keypoints; /* count x K x 3: x, y, v; NULL: none given */
+} rep_fcos_truth;
+typedef struct rep_fcos_spec {
+    const rep_fcos_level *levels;
+    size_t level_count;
+    float radius;       /* candidates lie within radius * stride of a box's centre; 0: in the box */
+    bool is_normalised; /* distances are divided by the stride */
+    int32_t keypoint_count; /* K */
+} rep_fcos_spec;
+/* Per location of all levels; the caller's arrays, of which every one but `labels` may be NULL. */
+typedef struct rep_fcos_targets {
+    int32_t *labels;        /* 0 background */
+    int32_t *objects;       /* index in the truth, -1 background */
+    float *distances;       /* x 4: left, top, right, bottom; 0 in the background, as all below */
+    float *centerness;      /* 0 .. 1 */
+    float *keypoints;       /* x K x 2: offsets in strides; 0 where v is 0 */
+    uint8_t *keypoint_mask; /* x K: 1 where v > 0 */
+} rep_fcos_targets;
+size_t rep_fcos_location_count(const rep_fcos_level *levels, size_t level_count);
+/* Tian et al., FCOS, ICCV 2019, and its centre sampling. A box with a smaller area, counted as
+ * (x2 - x1 + 1) * (y2 - y1 + 1), wins a location; equal areas: the first. Float arithmetic in
+ * PyTorch's order. REP_ERR_ARGUMENT names a bad level or label, REP_ERR_NUMERIC a box that is not
+ * finite. */
+REP_NODISCARD rep_status rep_fcos_assign(const rep_fcos_targets *out, const rep_fcos_spec *spec,
+                                         const rep_fcos_truth *truth);
 
 #endif
