@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "repopt/detection.h"
 #include "repopt/log.h"
 #include "repopt/status.h"
 
@@ -69,6 +70,14 @@ bool rep_text_whole(int64_t *out, const char *text);
 /* IEEE 754 binary16: every value is a float; a float is rounded to nearest, ties to even. */
 float rep_half_to_float(uint16_t half);
 uint16_t rep_half_from_float(float value);
+
+/* ---- feature levels -------------------------------------------------------------------------- */
+/* REP_ERR_ARGUMENT names a level without stride or cells. */
+REP_NODISCARD rep_status rep_fcos_levels_check(const rep_fcos_level *levels, size_t count);
+/* Locations of all of them. */
+size_t rep_fcos_location_count(const rep_fcos_level *levels, size_t count);
+/* x, y of a level's location in pixels. */
+void rep_fcos_place(float out[2], const rep_fcos_level *level, size_t location);
 
 /* ---- files ----------------------------------------------------------------------------------- */
 /* A whole file: mapped where possible. bytes is NULL for an empty one. */

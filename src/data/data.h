@@ -96,7 +96,8 @@ typedef struct rep_fcos_spec {
     bool is_normalised; /* distances are divided by the stride */
     int32_t keypoint_count; /* K */
 } rep_fcos_spec;
-/* Per location of all levels; the caller's arrays, of which every one but `labels` may be NULL. */
+/* Per location of all levels (rep_fcos_location_count); the caller's arrays, of which every one but
+ * `labels` may be NULL. */
 typedef struct rep_fcos_targets {
     int32_t *labels;        /* 0 background */
     int32_t *objects;       /* index in the truth, -1 background */
@@ -105,7 +106,6 @@ typedef struct rep_fcos_targets {
     float *keypoints;       /* x K x 2: offsets in strides; 0 where v is 0 */
     uint8_t *keypoint_mask; /* x K: 1 where v > 0 */
 } rep_fcos_targets;
-size_t rep_fcos_location_count(const rep_fcos_level *levels, size_t level_count);
 /* Tian et al., FCOS, ICCV 2019, and its centre sampling. A box with a smaller area, counted as
  * (x2 - x1 + 1) * (y2 - y1 + 1), wins a location; equal areas: the first. Float arithmetic in
  * PyTorch's order. REP_ERR_ARGUMENT names a bad level or label, REP_ERR_NUMERIC a box that is not

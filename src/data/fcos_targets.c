@@ -5,23 +5,8 @@
 
 #include "data/data.h"
 
-size_t rep_fcos_location_count(const rep_fcos_level *levels, size_t level_count) {
-    size_t count = 0;
-    for (size_t i = 0; i < level_count; i++) {
-        count += (size_t)levels[i].height * (size_t)levels[i].width;
-    }
-    return count;
-}
-
 static rep_status check(const rep_fcos_spec *spec, const rep_fcos_truth *truth) {
-    for (size_t i = 0; i < spec->level_count; i++) {
-        const rep_fcos_level *level = &spec->levels[i];
-        if (level->stride > 0 && level->height > 0 && level->width > 0) { continue; }
-        return rep_fail(REP_ERR_ARGUMENT,
-                        "feature level %zu: stride %" PRId32 ", %" PRId32 " x %" PRId32
-                        " cells, wanted all above 0",
-                        i, level->stride, level->height, level->width);
-    }
+    REP_TRY(rep_fcos_levels_check(spec->levels, spec->level_count));
     for (size_t i = 0; i < truth->count; i++) {
         const float *b = truth->boxes + 4 * i;
         if (truth->labels[i] < 1) {
@@ -36,11 +21,11 @@ static rep_status check(const rep_fcos_spec *spec, const rep_fcos_truth *truth) 
     return REP_OK;
 }
 
-static void distances_to(float out[4], const float box[4], float x, float y) {
-    out[0] = x - box[0];
-    out[1] = y - box[1];
-    out[2] = box[2] - x;
-    out[3] = box[3] - y;
+static void distances_to(float out[4], const float box[4], const float place[2]) {
+    out[0] = place[0] - box[0];
+    out[1] = place[1] - box[1];
+    out[2] = box[2] - place[0];
+    out[3] = box[3] - place[1];
 }
 
 static float least_of(const float d[4]) { return fminf(fminf(d[0], d[1]), fminf(d[2], d[3])); }
@@ -57,18 +42,18 @@ static void centre_of(float out[4], const float box[4], float reach) {
 
 /* Index of the object that a location learns, or -1. */
 static int32_t choose(const rep_fcos_spec *spec, const rep_fcos_level *level,
-                      const rep_fcos_truth *truth, float x, float y) {
+                      const rep_fcos_truth *truth, const float place[2]) {
     int32_t best = -1;
     float best_area = 0;
     for (size_t i = 0; i < truth->count; i++) {
         const float *box = truth->boxes + 4 * i;
         float whole[4], part[4], inner[4];
-        distances_to(whole, box, x, y);
+        distances_to(whole, box, place);
         const float most = most_of(whole);
         if (!(most >= level->least && most <= level->most)) { continue; }
         if (spec->radius > 0) {
             centre_of(part, box, (float)level->stride * spec->radius);
-            distances_to(inner, part, x, y);
+            distances_to(inner, part, place);
         } else {
             memcpy(inner, whole, sizeof inner);
         }
@@ -90,11 +75,11 @@ static float centerness_of(const float d[4]) {
 
 /* The targets of location `at`, which belongs to object `index`. */
 static void write_object(const rep_fcos_targets *out, size_t at, const rep_fcos_spec *spec,
-                         const rep_fcos_truth *truth, size_t index, float stride, float x,
-                         float y) {
+                         const rep_fcos_truth *truth, size_t index, float stride,
+                         const float place[2]) {
     const size_t k = (size_t)spec->keypoint_count;
     float d[4];
-    distances_to(d, truth->boxes + 4 * index, x, y);
+    distances_to(d, truth->boxes + 4 * index, place);
     for (size_t i = 0; i < 4 && spec->is_normalised; i++) { d[i] /= stride; }
     if (out->distances) { memcpy(out->distances + 4 * at, d, sizeof d); }
     if (out->centerness) { out->centerness[at] = centerness_of(d); }
@@ -102,8 +87,8 @@ static void write_object(const rep_fcos_targets *out, size_t at, const rep_fcos_
         const float *point = truth->keypoints + 3 * (index * k + i);
         if (!(point[2] > 0)) { continue; }
         if (out->keypoints) {
-            out->keypoints[2 * (at * k + i)] = (point[0] - x) / stride;
-            out->keypoints[2 * (at * k + i) + 1] = (point[1] - y) / stride;
+            out->keypoints[2 * (at * k + i)] = (point[0] - place[0]) / stride;
+            out->keypoints[2 * (at * k + i) + 1] = (point[1] - place[1]) / stride;
         }
         if (out->keypoint_mask) { out->keypoint_mask[at * k + i] = 1; }
     }
@@ -126,16 +111,15 @@ rep_status rep_fcos_assign(const rep_fcos_targets *out, const rep_fcos_spec *spe
     size_t at = 0;
     for (size_t l = 0; l < spec->level_count; l++) {
         const rep_fcos_level *level = &spec->levels[l];
-        for (int32_t row = 0; row < level->height; row++) {
-            for (int32_t col = 0; col < level->width; col++, at++) {
-                const float x = (float)(col * level->stride + level->stride / 2);
-                const float y = (float)(row * level->stride + level->stride / 2);
-                const int32_t index = choose(spec, level, truth, x, y);
-                out->labels[at] = index < 0 ? 0 : truth->labels[index];
-                if (out->objects) { out->objects[at] = index; }
-                if (index < 0) { continue; }
-                write_object(out, at, spec, truth, (size_t)index, (float)level->stride, x, y);
-            }
+        const size_t cells = rep_fcos_location_count(level, 1);
+        for (size_t p = 0; p < cells; p++, at++) {
+            float place[2];
+            rep_fcos_place(place, level, p);
+            const int32_t index = choose(spec, level, truth, place);
+            out->labels[at] = index < 0 ? 0 : truth->labels[index];
+            if (out->objects) { out->objects[at] = index; }
+            if (index < 0) { continue; }
+            write_object(out, at, spec, truth, (size_t)index, (float)level->stride, place);
         }
     }
     return REP_OK;
