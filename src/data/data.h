@@ -108,8 +108,8 @@ typedef struct rep_fcos_targets {
 } rep_fcos_targets;
 /* Tian et al., FCOS, ICCV 2019, and its centre sampling. A box with a smaller area, counted as
  * (x2 - x1 + 1) * (y2 - y1 + 1), wins a location; equal areas: the first. Float arithmetic in
- * PyTorch's order. REP_ERR_ARGUMENT names a bad level or label, REP_ERR_NUMERIC a box that is not
- * finite. */
+ * PyTorch's order; centerness is the nearest float. REP_ERR_ARGUMENT names a bad level or label,
+ * REP_ERR_NUMERIC a box that is not finite. */
 REP_NODISCARD rep_status rep_fcos_assign(const rep_fcos_targets *out, const rep_fcos_spec *spec,
                                          const rep_fcos_truth *truth);
 

@@ -67,10 +67,11 @@ static int32_t choose(const rep_fcos_spec *spec, const rep_fcos_level *level,
     return best;
 }
 
+/* In double and rounded once: the nearest float whatever the order of the operations. */
 static float centerness_of(const float d[4]) {
-    const float across = fminf(d[0], d[2]) / fmaxf(d[0], d[2]);
-    const float down = fminf(d[1], d[3]) / fmaxf(d[1], d[3]);
-    return sqrtf(across * down);
+    const double across = (double)fminf(d[0], d[2]) / (double)fmaxf(d[0], d[2]);
+    const double down = (double)fminf(d[1], d[3]) / (double)fmaxf(d[1], d[3]);
+    return (float)sqrt(across * down);
 }
 
 /* The targets of location `at`, which belongs to object `index`. */
