@@ -224,6 +224,37 @@ static void test_suppression_is_by_class_and_order_is_stable(void **state) {
     assert_int_equal(decode(found, NULL, &plain, &hand), 1);
 }
 
+/* However few of a level are kept, they are the first of those that more would be. */
+static void test_the_best_of_a_level_are_kept(void **state) {
+    (void)state;
+    enum { WIDTH = 40, HEIGHT = 30, CLASSES = 5, ALL = WIDTH * HEIGHT * CLASSES };
+    const rep_fcos_level level = {.stride = 8, .height = HEIGHT, .width = WIDTH};
+    float *logits = calloc(ALL, sizeof *logits), *sides = calloc(WIDTH * HEIGHT, 4 * sizeof *sides);
+    float *centerness = calloc(WIDTH * HEIGHT, sizeof *centerness);
+    rep_fcos_found *all = calloc(ALL, sizeof *all), *few = calloc(ALL, sizeof *few);
+    assert_true(logits && sides && centerness && all && few);
+    rep_rng rng;
+    rep_rng_init(&rng, 6, 0);
+    /* Whole numbers make many equal scores; boxes of one pixel do not suppress each other. */
+    for (size_t i = 0; i < ALL; i++) { logits[i] = (float)rep_rng_below(&rng, 5); }
+    const rep_fcos_output output = {logits, sides, centerness, NULL, CLASSES, 4, 1, 0};
+    rep_fcos_decoder decoder = two_classes;
+    decoder.levels = &level;
+    decoder.class_count = CLASSES;
+    decoder.most = decoder.level_most = ALL;
+    size_t all_count = 0, count = 0;
+    CHECK_OK(rep_fcos_decode(all, NULL, &all_count, &decoder, &output, 320, 240));
+    assert_int_equal(all_count, ALL);
+    static const size_t limits[] = {1, 2, 7, 100, 2999, ALL - 1, ALL, SIZE_MAX};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        decoder.level_most = limits[i];
+        CHECK_OK(rep_fcos_decode(few, NULL, &count, &decoder, &output, 320, 240));
+        assert_int_equal(count, limits[i] < ALL ? limits[i] : ALL);
+        assert_memory_equal(few, all, count * sizeof *few);
+    }
+    free(logits), free(sides), free(centerness), free(all), free(few);
+}
+
 static void test_what_is_no_number_is_no_candidate(void **state) {
     (void)state;
     hand_case hand;
@@ -251,6 +282,10 @@ static void test_refusals(void **state) {
     bad.class_count = 0;
     CHECK_FAILS(rep_fcos_decode(found, NULL, &count, &bad, &hand.output, 3, 7), REP_ERR_ARGUMENT,
                 "decoding 0 classes");
+    bad = two_classes;
+    bad.level_most = 0;
+    CHECK_FAILS(rep_fcos_decode(found, NULL, &count, &bad, &hand.output, 3, 7), REP_ERR_ARGUMENT,
+                "0 candidates of a level");
     const rep_fcos_level empty = {.stride = 8, .height = 0, .width = 3};
     bad = two_classes;
     bad.levels = &empty;
@@ -264,6 +299,7 @@ int main(void) {
         cmocka_unit_test(test_golden_cases),
         cmocka_unit_test(test_scores_boxes_and_keypoints),
         cmocka_unit_test(test_suppression_is_by_class_and_order_is_stable),
+        cmocka_unit_test(test_the_best_of_a_level_are_kept),
         cmocka_unit_test(test_what_is_no_number_is_no_candidate),
         cmocka_unit_test(test_refusals),
     };

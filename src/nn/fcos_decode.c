@@ -41,24 +41,36 @@ static rep_status push(candidate_list *list, const candidate *item) {
     return REP_OK;
 }
 
-/* Appends the candidates of one level, no more than level_most. */
+/* Leaves the best level_most behind `first`; returns the least score among them, or -1 where there
+ * are fewer. */
+static float trim(candidate_list *list, size_t first, size_t level_most) {
+    if (list->count - first < level_most) { return -1; }
+    qsort(list->items + first, list->count - first, sizeof *list->items, by_score);
+    list->count = first + level_most;
+    return list->items[list->count - 1].score;
+}
+
+/* Appends the candidates of one level, no more than level_most. An untrained net has one for every
+ * class everywhere, so that the list is trimmed as it grows. */
 static rep_status collect(candidate_list *list, const rep_fcos_decoder *decoder, size_t index,
                           const rep_fcos_output *in) {
     const rep_fcos_level *level = &decoder->levels[index];
     const size_t first = list->count, cells = rep_fcos_location_count(level, 1);
+    float least = -1; /* what a candidate must exceed to be among the best so far */
     for (size_t p = 0; p < cells; p++) {
         const float centerness = sigmoid(in->centerness[p * in->centerness_pitch]);
         for (int32_t c = 0; c < decoder->class_count; c++) {
             const float own = sigmoid(in->logits[p * in->logit_pitch + (size_t)c]);
             const candidate found = {own * centerness, (uint32_t)p, (int32_t)index, c};
             /* Also false where one of them is not a number, which could not be sorted. */
-            if (own > decoder->score_threshold && found.score >= 0) { REP_TRY(push(list, &found)); }
+            if (!(own > decoder->score_threshold && found.score > least)) { continue; }
+            REP_TRY(push(list, &found));
+            if ((list->count - first) / 2 == decoder->level_most) {
+                least = trim(list, first, decoder->level_most);
+            }
         }
     }
-    if (list->count - first > decoder->level_most) {
-        qsort(list->items + first, list->count - first, sizeof *list->items, by_score);
-        list->count = first + decoder->level_most;
-    }
+    (void)trim(list, first, decoder->level_most);
     for (size_t i = first; i < list->count; i++) {
         list->items[i].score = sqrtf(list->items[i].score);
     }
@@ -127,6 +139,9 @@ static rep_status check(const rep_fcos_decoder *decoder, int32_t width, int32_t 
                         "decoding %" PRId32 " classes and %" PRId32 " keypoints in %" PRId32
                         " x %" PRId32 " pixels, wanted at least 1, 0 and 1 x 1",
                         decoder->class_count, decoder->keypoint_count, width, height);
+    }
+    if (decoder->level_most < 1) {
+        return rep_fail(REP_ERR_ARGUMENT, "decoding 0 candidates of a level, wanted at least 1");
     }
     return rep_fcos_levels_check(decoder->levels, decoder->level_count);
 }
