@@ -203,6 +203,8 @@ static void test_bad_annotations_are_named(void **state) {
         {"{" PLAIN ",\"bbox\":7}", "bbox has 7, wanted a list"},
         {"{" PLAIN ",\n\"bbox\":[1,2,NaN,4]}", "line 2: annotation id 1: bbox has NaN"},
         {"{" PLAIN ",\"bbox\":[1,2,-Infinity,4]}", "line 1: annotation id 1: bbox has NaN"},
+        {"{" PLAIN ",\"bbox\":[1,2,Infinity,4]}", "line 1: annotation id 1: bbox has NaN"},
+        {"{" PLAIN ",\"bbox\":[1,2,None,4]}", "line 1: is not JSON"},
         {"{\"id\":\"x\",\"image_id\":7}", "id has x, wanted a whole number"},
         {"{\"id\":1.5,\"image_id\":7}", "id has 1.5, wanted a whole number"},
         {"{\"id\":5,\"image_id\":7,\"category_id\":2,\"bbox\":[1,2,3,4],\"keypoints\":[1,2]}",

@@ -356,21 +356,30 @@ static int on_end(void *context) { return end(context); }
 /* ---- the file --------------------------------------------------------------------------------
  */
 
+/* Whether the parser stopped at, or a byte or two behind the beginning of, what Python writes for
+ * numbers that JSON does not have. */
+static bool is_no_number(const uint8_t *bytes, size_t count, size_t place) {
+    static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
+    for (size_t back = 0; back <= 2 && back <= place; back++) {
+        const size_t left = count - (place - back);
+        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+            const size_t length = strlen(words[i]);
+            if (length <= left && memcmp(bytes + place - back, words[i], length) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* What stopped the parser at byte `place`, in one line. */
 static rep_status fail_syntax(const reader *r, yajl_handle parser, const uint8_t *bytes,
                               size_t count, size_t place) {
-    size_t line = 1, start = place < count ? place : count;
-    for (size_t i = 0; i < start; i++) { line += bytes[i] == '\n'; }
-    /* Python writes NaN and Infinity, which JSON does not have; the parser stops within the word.
-     */
-    while (start > 0 && place - start < 9 &&
-           (bytes[start - 1] == '-' || bytes[start - 1] == 'N' || bytes[start - 1] == 'I')) {
-        start--;
-    }
-    const bool is_word =
-        start < count && (bytes[start] == 'N' || bytes[start] == 'I' ||
-                          (bytes[start] == '-' && start + 1 < count && bytes[start + 1] == 'I'));
-    if (is_word && r->depth >= 3 && !r->skipped_depth && r->field != REP_COCO_FIELDS) {
+    size_t line = 1;
+    if (place > count) { place = count; }
+    for (size_t i = 0; i < place; i++) { line += bytes[i] == '\n'; }
+    if (r->depth >= 3 && !r->skipped_depth && r->field != REP_COCO_FIELDS &&
+        is_no_number(bytes, count, place)) {
         char label[REP_LABEL_BYTES];
         rep_coco_row_label(label, &r->row);
         return rep_fail(REP_ERR_DATA,
