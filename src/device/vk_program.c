@@ -1,7 +1,7 @@
 /* vk_program.c - a graph as a Vulkan program: memory, descriptor sets, pipelines, all made once.
  *
- * State, work and io are one buffer each, and so is the scratch of two-pass ops. Every node's
- * bindings, push block and dispatches follow from its row of the op table and its grid rule.
+ * State, work and io are one buffer each, and so is the scratch of ops of several passes. Every
+ * node's bindings, push block and dispatches follow from its row of the op table and its grid rule.
  */
 #include <stdlib.h>
 #include <string.h>
