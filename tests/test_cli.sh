@@ -19,6 +19,7 @@ good '"name":.*"cpu:float64"' devices --json
 good 'SOLVER.BASE_LR|BASE_LR: *0.05' config "${small[@]}"
 good '# ' config --defaults
 good '^cls-small-target ' bench --list
+good '^det-320-infer-b8 ' bench --list
 good '"name":"optim-sgd".*"device":"cpu:.*"threads":1,"dtype":"float32".*"opt_ms":[0-9.]+.*"peak_mib":' \
     bench --workload optim-sgd --device cpu --threads 1 --steps 1 --warmup 0 --min-ms 0
 "$repopt" config "${small[@]}" >all.yaml
@@ -47,6 +48,9 @@ good '^stage1.0 +(pair|triple) ' scales "$search"
 good '"block":"stage2.0"' scales --json "$target"
 good 'stayed within 0.05 of their start' scales "$search"
 good '^stage3.0 ' show "${small[@]}"
+detector=(MODEL.BACKBONE.CONV_BODY RepOpt-FPN-YUMIN MODEL.KEYPOINT_ON true INPUT.SIZE 64 SOLVER.IMS_PER_BATCH 1)
+good '^head.kps.0.block.1 ' show "${detector[@]}"
+good ' update +sgd_step ' show --stage=graph TRAINING_MODE hyper_search "${detector[@]}"
 good ' update +sgd_step ' show --stage=graph "${small[@]}"
 good '^state [0-9.]+ MiB, work [0-9.]+ MiB' show --stage=plan "${small[@]}"
 good ' nodes, [0-9.]+ ms; state ' show --stage program "${small[@]}"
@@ -81,6 +85,9 @@ REPOPT_FAULT=explode bad 2 'REPOPT_FAULT: "explode"' devices
 bad 2 '"cls-small-tarjet" does not exist, did you mean "cls-small-target"' bench --workload cls-small-tarjet
 bad 2 'float16' bench --dtype float16
 bad 2 '"modle"' show --stage=modle
+bad 2 'CONV_BODY: there is no "R-50-FPN"; there are RepOpt-VGG' show MODEL.BACKBONE.CONV_BODY R-50-FPN
+bad 2 'STAGE_WITH_DCN: found True' show "${detector[@]}" MODEL.RESNETS.STAGE_WITH_DCN "(False, True, True, True)"
+bad 2 'is a detector' train "${detector[@]}" OUTPUT_DIR out/refused
 bad 2 'scales: no file' scales
 bad 2 'SOLVER.BASE_LP.*SOLVER.BASE_LR' "${train[@]}" SOLVER.BASE_LP 1
 bad 2 'SOLVER.MAX_ITER.*many' "${train[@]}" SOLVER.MAX_ITER many

@@ -116,6 +116,7 @@ typedef struct rep_detector_io {
  * statistics and end in the loss (rep_model_io has image, step and loss, too); evaluation graphs
  * use running statistics and keep the outputs. Blocks are listed in network order: backbone, then
  * the towers of boxes, keypoints and classes. Names are state_dict's: "backbone.ERBlock_3.1.conv1".
+ * Searched scales start at 1.
  * A level has ceil(previous / 2) cells a side.
  * Errors: REP_ERR_CONFIG for settings no net has, REP_ERR_SHAPE, REP_ERR_MEMORY. */
 REP_NODISCARD rep_status rep_detector_build(rep_model **out, rep_graph *graph,
