@@ -193,9 +193,17 @@ static oracle_handler find(const oracle_case *c) {
 
 int main(void) {
     /* The other programs' groups; everything else has to be known here. */
-    static const char *const others[] = {
-        "ops/",         "blocks/",        "rep/",           "optim/",       "models/detector_",
-        "models/hash_fill", "detect/loss_", "detect/coco_", "detect/assign_", "detect/decode_", NULL};
+    static const char *const others[] = {"ops/",
+                                         "blocks/",
+                                         "rep/",
+                                         "optim/",
+                                         "models/detector_",
+                                         "models/hash_fill",
+                                         "detect/loss_",
+                                         "detect/coco_",
+                                         "detect/assign_",
+                                         "detect/decode_",
+                                         NULL};
     static const char *const later[] = {"torch/", NULL};
     const oracle_share share = {.groups = others, .is_rest = true, .later = later};
     return oracle_main("models", &share, find);
