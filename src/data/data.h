@@ -38,6 +38,8 @@ REP_NODISCARD rep_status rep_dataset_set_names(rep_dataset *set, const char *con
                                                int32_t count);
 /* Sets them from a text file, one name per line, exactly `count` of them. */
 REP_NODISCARD rep_status rep_dataset_load_names(rep_dataset *set, const char *path, int32_t count);
+/* Fisher and Yates, from the identity: order[count] depends on (seed, epoch) and no order before. */
+void rep_data_shuffle(uint32_t *order, size_t count, uint64_t seed, uint64_t epoch);
 /* "folder/name" into path[REP_DATA_PATH_BYTES]. */
 REP_NODISCARD rep_status rep_data_path(char *path, const char *folder, const char *name);
 /* Takes the line at *cursor, blanks at both ends removed, and moves on behind it. REP_ERR_DATA with

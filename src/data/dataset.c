@@ -131,6 +131,21 @@ rep_status rep_dataset_load_names(rep_dataset *set, const char *path, int32_t co
     return rep_dataset_add_file(set, path);
 }
 
+/* ---- order ------------------------------------------------------------------------------------
+ */
+
+void rep_data_shuffle(uint32_t *order, size_t count, uint64_t seed, uint64_t epoch) {
+    rep_rng rng;
+    rep_rng_init(&rng, seed, epoch);
+    for (size_t i = 0; i < count; i++) { order[i] = (uint32_t)i; }
+    for (size_t i = count - 1; i > 0; i--) {
+        const uint32_t k = rep_rng_below(&rng, (uint32_t)i + 1);
+        const uint32_t kept = order[i];
+        order[i] = order[k];
+        order[k] = kept;
+    }
+}
+
 /* ---- open, read, close ------------------------------------------------------------------------
  */
 
