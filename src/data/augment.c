@@ -152,23 +152,31 @@ static size_t place_of(const rep_augmenter *a, size_t channel) {
     return a->options.is_reversed ? (size_t)a->channels - 1 - channel : channel;
 }
 
-void rep_augment_plain(const rep_augmenter *a, const uint8_t *pixels, float *out) {
+static size_t pixel_count_of(const rep_augmenter *a) {
+    return (size_t)a->height * (size_t)a->width;
+}
+
+static void normalise_plain(const rep_augmenter *a, const uint8_t *pixels, size_t count,
+                            float *out) {
     const size_t channels = (size_t)a->channels;
-    const size_t count = (size_t)a->height * (size_t)a->width;
     for (size_t i = 0; i < count; i++, out += channels, pixels += channels) {
         for (size_t c = 0; c < channels; c++) { out[place_of(a, c)] = a->table[c][pixels[c]]; }
     }
 }
 
-/* Normalised values of the whole picture, after jitter if there is any. */
-static void normalise(const rep_augmenter *a, const jitter *j, const uint8_t *pixels, float *x) {
+void rep_augment_plain(const rep_augmenter *a, const uint8_t *pixels, float *out) {
+    normalise_plain(a, pixels, pixel_count_of(a), out);
+}
+
+/* Normalised values of a whole picture, after jitter if there is any. */
+static void normalise(const rep_augmenter *a, const jitter *j, const uint8_t *pixels, size_t count,
+                      float *x) {
     const rep_augment *o = &a->options;
     if (o->brightness <= 0 && o->contrast <= 0 && o->saturation <= 0 && o->hue <= 0) {
-        rep_augment_plain(a, pixels, x);
+        normalise_plain(a, pixels, count, x);
         return;
     }
     const size_t channels = (size_t)a->channels;
-    const size_t count = (size_t)a->height * (size_t)a->width;
     for (size_t i = 0; i < count * channels; i++) { x[i] = (float)pixels[i] / 255; }
     apply_jitter(o, j, x, count, channels);
     for (size_t i = 0; i < count; i++) {
@@ -178,6 +186,16 @@ static void normalise(const rep_augmenter *a, const jitter *j, const uint8_t *pi
             x[i * channels + place_of(a, c)] = (value[c] - o->mean[c]) / o->std[c];
         }
     }
+}
+
+void rep_augment_colours(const rep_augmenter *a, rep_rng *rng, const uint8_t *pixels,
+                         size_t pixel_count, float *out) {
+    if (!rng) {
+        normalise_plain(a, pixels, pixel_count, out);
+        return;
+    }
+    const jitter j = draw_jitter(rng, &a->options);
+    normalise(a, &j, pixels, pixel_count, out);
 }
 
 /* out(y, x) = in(y + top, x + left), mirrored in x if flipped; 0 outside. */
@@ -220,8 +238,7 @@ void rep_augment_random(const rep_augmenter *a, rep_rng *rng, const uint8_t *pix
     const bool is_flipped = rep_rng_uniform(rng) < o->flip_probability;
     const int32_t middle_y = (int32_t)rep_rng_below(rng, (uint32_t)a->height);
     const int32_t middle_x = (int32_t)rep_rng_below(rng, (uint32_t)a->width);
-    const jitter j = draw_jitter(rng, o);
-    normalise(a, &j, pixels, scratch);
+    rep_augment_colours(a, rng, pixels, pixel_count_of(a), scratch);
     crop(a, scratch, out, top, left, is_flipped);
     if (o->cutout > 0) { cut_out(a, out, middle_y, middle_x); }
 }

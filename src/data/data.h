@@ -38,7 +38,7 @@ REP_NODISCARD rep_status rep_dataset_set_names(rep_dataset *set, const char *con
                                                int32_t count);
 /* Sets them from a text file, one name per line, exactly `count` of them. */
 REP_NODISCARD rep_status rep_dataset_load_names(rep_dataset *set, const char *path, int32_t count);
-/* Fisher and Yates, from the identity: order[count] depends on (seed, epoch) and no order before. */
+/* Fisher and Yates, from the identity: order[count] depends on (seed, epoch) alone. */
 void rep_data_shuffle(uint32_t *order, size_t count, uint64_t seed, uint64_t epoch);
 /* "folder/name" into path[REP_DATA_PATH_BYTES]. */
 REP_NODISCARD rep_status rep_data_path(char *path, const char *folder, const char *name);
@@ -52,13 +52,29 @@ REP_NODISCARD rep_status rep_data_line(char line[REP_DATA_LINE_BYTES], const uin
 /* Allocates zeroed pixels; REP_ERR_DATA beyond REP_IMAGE_MEGAPIXELS or for empty sides. */
 REP_NODISCARD rep_status rep_image_init(rep_image *out, const char *name, uint32_t width,
                                         uint32_t height, int32_t channels);
-/* Decode to 1 or 3 channels, whichever is natural, and tell the EXIF orientation, 1 .. 8. */
-REP_NODISCARD rep_status rep_jpeg_decode(rep_image *out, int *orientation, const char *name,
+/* How small a picture may come, the right way up, and how large it is. A JPEG is decoded at the
+ * lowest of its scales m / 8 that is at least so large; a least of 0 asks for all of it. */
+typedef struct rep_image_scaling {
+    int32_t least_width, least_height; /* given */
+    int32_t full_width, full_height;   /* found */
+} rep_image_scaling;
+/* As rep_image_decode and rep_image_load. */
+REP_NODISCARD rep_status rep_image_decode_scaled(rep_image *out, rep_image_scaling *scaling,
+                                                 const char *name, const uint8_t *bytes,
+                                                 size_t count, int32_t channels);
+REP_NODISCARD rep_status rep_image_load_scaled(rep_image *out, rep_image_scaling *scaling,
+                                               const char *path, int32_t channels);
+/* Decode to 1 or 3 channels, whichever is natural, and tell the EXIF orientation, 1 .. 8. A picture
+ * comes as it lies in the file; what `scaling` says is the right way up. */
+REP_NODISCARD rep_status rep_jpeg_decode(rep_image *out, int *orientation,
+                                         rep_image_scaling *scaling, const char *name,
                                          const uint8_t *bytes, size_t count);
 REP_NODISCARD rep_status rep_png_decode(rep_image *out, int *orientation, const char *name,
                                         const uint8_t *bytes, size_t count);
 /* The orientation tag of an EXIF block (TIFF header first); 1 when absent or damaged. */
 int rep_exif_orientation(const uint8_t *bytes, size_t count);
+/* Whether rows and columns change places. */
+bool rep_orientation_swaps(int orientation);
 typedef struct rep_rect {
     int32_t left, top, width, height;
 } rep_rect;
@@ -78,6 +94,10 @@ REP_NODISCARD rep_status rep_augmenter_init(rep_augmenter *out, const rep_augmen
                                             const rep_dataset_info *info);
 /* pixels[h][w][c] -> out[h][w][c], normalised only. */
 void rep_augment_plain(const rep_augmenter *a, const uint8_t *pixels, float *out);
+/* What rep_augment_random does to colours and nothing else: jitter, then normalisation, of
+ * `pixel_count` pixels; a NULL rng leaves jitter out. */
+void rep_augment_colours(const rep_augmenter *a, rep_rng *rng, const uint8_t *pixels,
+                         size_t pixel_count, float *out);
 /* The same with everything else; `rng` starts at the picture's own key. scratch: h * w * c. */
 void rep_augment_random(const rep_augmenter *a, rep_rng *rng, const uint8_t *pixels, float *scratch,
                         float *out);

@@ -44,3 +44,5 @@ int rep_exif_orientation(const uint8_t *bytes, size_t count) {
     }
     return 1;
 }
+
+bool rep_orientation_swaps(int orientation) { return orientation >= 5 && orientation <= 8; }

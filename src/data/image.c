@@ -53,7 +53,7 @@ static rep_status change_channels(rep_image *image, const char *name, int32_t ch
  * mirror within the frame, 5 to 8 swap rows and columns first. */
 static rep_status apply_orientation(rep_image *image, const char *name, int orientation) {
     if (orientation <= 1 || orientation > 8) { return REP_OK; }
-    const bool is_swapped = orientation >= 5;
+    const bool is_swapped = rep_orientation_swaps(orientation);
     const bool is_mirrored_x =
         orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
     const bool is_mirrored_y =
@@ -78,8 +78,8 @@ static rep_status apply_orientation(rep_image *image, const char *name, int orie
     return REP_OK;
 }
 
-rep_status rep_image_decode(rep_image *out, const char *name, const uint8_t *bytes, size_t count,
-                            int32_t channels) {
+rep_status rep_image_decode_scaled(rep_image *out, rep_image_scaling *scaling, const char *name,
+                                   const uint8_t *bytes, size_t count, int32_t channels) {
     static const uint8_t jpeg_magic[] = {0xFF, 0xD8, 0xFF}, png_magic[] = {0x89, 'P', 'N', 'G'};
     if (channels != 1 && channels != 3) {
         return rep_fail(REP_ERR_ARGUMENT, "%s: %" PRId32 " channels asked for, wanted 1 or 3", name,
@@ -88,9 +88,12 @@ rep_status rep_image_decode(rep_image *out, const char *name, const uint8_t *byt
     rep_image image = {0};
     int orientation = 1;
     if (count >= sizeof jpeg_magic && memcmp(bytes, jpeg_magic, sizeof jpeg_magic) == 0) {
-        REP_TRY(rep_jpeg_decode(&image, &orientation, name, bytes, count));
+        REP_TRY(rep_jpeg_decode(&image, &orientation, scaling, name, bytes, count));
     } else if (count >= sizeof png_magic && memcmp(bytes, png_magic, sizeof png_magic) == 0) {
         REP_TRY(rep_png_decode(&image, &orientation, name, bytes, count));
+        const bool is_swapped = rep_orientation_swaps(orientation);
+        scaling->full_width = is_swapped ? image.height : image.width;
+        scaling->full_height = is_swapped ? image.width : image.height;
     } else {
         return rep_fail(
             REP_ERR_DATA,
@@ -108,10 +111,23 @@ rep_status rep_image_decode(rep_image *out, const char *name, const uint8_t *byt
     return REP_OK;
 }
 
-rep_status rep_image_load(rep_image *out, const char *path, int32_t channels) {
+rep_status rep_image_decode(rep_image *out, const char *name, const uint8_t *bytes, size_t count,
+                            int32_t channels) {
+    rep_image_scaling whole = {0};
+    return rep_image_decode_scaled(out, &whole, name, bytes, count, channels);
+}
+
+rep_status rep_image_load_scaled(rep_image *out, rep_image_scaling *scaling, const char *path,
+                                 int32_t channels) {
     rep_file_view view;
     REP_TRY(rep_file_open(&view, path));
-    const rep_status status = rep_image_decode(out, path, view.bytes, view.count, channels);
+    const rep_status status =
+        rep_image_decode_scaled(out, scaling, path, view.bytes, view.count, channels);
     rep_file_close(&view);
     return status;
+}
+
+rep_status rep_image_load(rep_image *out, const char *path, int32_t channels) {
+    rep_image_scaling whole = {0};
+    return rep_image_load_scaled(out, &whole, path, channels);
 }

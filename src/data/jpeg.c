@@ -16,7 +16,7 @@
 
 /* A progressive file may repeat scans over the whole picture at almost no cost in bytes; real ones
  * have about ten. */
-enum { MAX_SCANS = 200, MEMORY_LIMIT_BYTES = 1 << 30, EXIF_PREFIX = 6 };
+enum { MAX_SCANS = 200, MEMORY_LIMIT_BYTES = 1 << 30, EXIF_PREFIX = 6, SCALE_PARTS = 8 };
 
 typedef struct jpeg_job {
     struct jpeg_error_mgr errors;
@@ -27,6 +27,7 @@ typedef struct jpeg_job {
     const uint8_t *bytes;
     size_t count;
     rep_image image;
+    rep_image_scaling *scaling;
     uint8_t *row; /* one CMYK row, in libjpeg's own memory */
     rep_status status;
 } jpeg_job;
@@ -92,6 +93,24 @@ static void read_orientation(const jpeg_job *job, int *orientation) {
     }
 }
 
+/* Sets the lowest scale m / 8 at which the picture is at least as large as wanted. */
+static void choose_scale(jpeg_job *job, int orientation) {
+    struct jpeg_decompress_struct *cinfo = &job->cinfo;
+    rep_image_scaling *s = job->scaling;
+    const bool is_swapped = rep_orientation_swaps(orientation);
+    const int32_t width = (int32_t)cinfo->image_width, height = (int32_t)cinfo->image_height;
+    s->full_width = is_swapped ? height : width;
+    s->full_height = is_swapped ? width : height;
+    if (s->least_width < 1 || s->least_height < 1) { return; }
+    const JDIMENSION least_width = (JDIMENSION)(is_swapped ? s->least_height : s->least_width);
+    const JDIMENSION least_height = (JDIMENSION)(is_swapped ? s->least_width : s->least_height);
+    cinfo->scale_denom = SCALE_PARTS;
+    for (cinfo->scale_num = 1; cinfo->scale_num < SCALE_PARTS; cinfo->scale_num++) {
+        jpeg_calc_output_dimensions(cinfo);
+        if (cinfo->output_width >= least_width && cinfo->output_height >= least_height) { return; }
+    }
+}
+
 /* Runs inside setjmp: every libjpeg call may leave by longjmp. */
 static void decode(jpeg_job *job, int *orientation) {
     struct jpeg_decompress_struct *cinfo = &job->cinfo;
@@ -107,7 +126,9 @@ static void decode(jpeg_job *job, int *orientation) {
     cinfo->out_color_space = is_grey ? JCS_GRAYSCALE : is_cmyk ? JCS_CMYK : JCS_RGB;
     /* Exact and the same on every machine; the default may change with the library. */
     cinfo->dct_method = JDCT_ISLOW;
-    job->status = rep_image_init(&job->image, job->name, cinfo->image_width, cinfo->image_height,
+    choose_scale(job, *orientation);
+    jpeg_calc_output_dimensions(cinfo);
+    job->status = rep_image_init(&job->image, job->name, cinfo->output_width, cinfo->output_height,
                                  is_grey ? 1 : 3);
     if (job->status != REP_OK) { return; }
     (void)jpeg_start_decompress(cinfo);
@@ -128,9 +149,9 @@ static void try_to_decode(jpeg_job *job, int *orientation) {
     if (setjmp(job->escape) == 0) { decode(job, orientation); }
 }
 
-rep_status rep_jpeg_decode(rep_image *out, int *orientation, const char *name, const uint8_t *bytes,
-                           size_t count) {
-    jpeg_job job = {.name = name, .bytes = bytes, .count = count};
+rep_status rep_jpeg_decode(rep_image *out, int *orientation, rep_image_scaling *scaling,
+                           const char *name, const uint8_t *bytes, size_t count) {
+    jpeg_job job = {.name = name, .scaling = scaling, .bytes = bytes, .count = count};
     job.cinfo.err = jpeg_std_error(&job.errors);
     job.cinfo.client_data = &job;
     job.errors.error_exit = fail_and_escape;
