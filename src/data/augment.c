@@ -19,11 +19,11 @@ enum { JITTER_BRIGHTNESS, JITTER_CONTRAST, JITTER_SATURATION, JITTER_HUE, JITTER
 /* ---- checks -----------------------------------------------------------------------------------
  */
 
-static rep_status check_range(const char *name, float value, float most) {
+rep_status rep_augment_check(const char *name, float value, float least, float most) {
     /* Written so that NaN fails too. */
-    if (!(value >= 0 && value <= most)) {
-        return rep_fail(REP_ERR_ARGUMENT, "augmentation: %s is %g, wanted 0 to %g", name,
-                        (double)value, (double)most);
+    if (!(value >= least && value <= most)) {
+        return rep_fail(REP_ERR_ARGUMENT, "augmentation: %s is %g, wanted %g to %g", name,
+                        (double)value, (double)least, (double)most);
     }
     return REP_OK;
 }
@@ -34,13 +34,13 @@ rep_status rep_augmenter_init(rep_augmenter *out, const rep_augment *options,
         return rep_fail(REP_ERR_ARGUMENT, "augmentation: %" PRId32 " channels, wanted at most %d",
                         info->channels, MAX_CHANNELS);
     }
-    REP_TRY(check_range("the flip probability", options->flip_probability, 1));
-    REP_TRY(check_range("brightness", options->brightness, 10));
-    REP_TRY(check_range("contrast", options->contrast, 10));
-    REP_TRY(check_range("saturation", options->saturation, 10));
-    REP_TRY(check_range("hue", options->hue, 0.5f));
-    REP_TRY(check_range("padding", (float)options->pad, MAX_PAD));
-    REP_TRY(check_range("the cutout side", (float)options->cutout, MAX_PAD));
+    REP_TRY(rep_augment_check("the flip probability", options->flip_probability, 0, 1));
+    REP_TRY(rep_augment_check("brightness", options->brightness, 0, 10));
+    REP_TRY(rep_augment_check("contrast", options->contrast, 0, 10));
+    REP_TRY(rep_augment_check("saturation", options->saturation, 0, 10));
+    REP_TRY(rep_augment_check("hue", options->hue, 0, 0.5f));
+    REP_TRY(rep_augment_check("padding", (float)options->pad, 0, MAX_PAD));
+    REP_TRY(rep_augment_check("the cutout side", (float)options->cutout, 0, MAX_PAD));
     *out = (rep_augmenter){*options, info->height, info->width, info->channels, {{0}}};
     for (int32_t c = 0; c < info->channels; c++) {
         if (!(options->std[c] > 0 && isfinite(options->std[c]) && isfinite(options->mean[c]))) {

@@ -89,6 +89,8 @@ typedef struct rep_augmenter {
     int32_t height, width, channels;
     float table[4][256]; /* normalised value of a byte, per channel */
 } rep_augmenter;
+/* REP_ERR_ARGUMENT unless value is a number from least to most. */
+REP_NODISCARD rep_status rep_augment_check(const char *name, float value, float least, float most);
 /* REP_ERR_ARGUMENT names the option that is out of range. */
 REP_NODISCARD rep_status rep_augmenter_init(rep_augmenter *out, const rep_augment *options,
                                             const rep_dataset_info *info);
