@@ -154,7 +154,7 @@ static void test_finished_run_says_so(void **state) {
     rep_log_set(NULL, NULL);
     assert_int_equal(c.calls, 0);
     assert_non_null(strstr(log_text, "has all 2 iterations already"));
-    assert_true(again.accuracy == first.accuracy && again.last_loss == first.last_loss);
+    assert_true(again.score == first.score && again.last_loss == first.last_loss);
     assert_string_equal(again.checkpoint, first.checkpoint);
     /* A longer run goes on from it and says what changed. */
     train_case_set(&c, "SOLVER.MAX_ITER", "3");

@@ -35,7 +35,7 @@ static void test_loss_falls(void **state) {
         }
         assert_true(fabs(c.first_loss - 2.303) < 0.8);
         assert_int_equal(result.iterations, 30);
-        assert_true(result.accuracy >= 0 && result.accuracy <= 1);
+        assert_true(result.score >= 0 && result.score <= 1);
         assert_true(result.step_ms > 0 && result.param_count > 1000);
         train_case_clear(&c);
         train_case_remove(root);
@@ -133,7 +133,7 @@ static void test_stop_and_resume(void **state) {
         parts.stop_at = 0;
         result = train_case_run(&parts);
         expect_same_finals(&whole, &parts);
-        assert_true(result.accuracy == wanted.accuracy);
+        assert_true(result.score == wanted.score);
         assert_true(result.last_loss == wanted.last_loss);
         assert_int_equal(parts.calls, 20); /* no iteration twice */
         expect_every_iteration_once(&parts, 20);
@@ -185,7 +185,7 @@ static void test_threads_do_not_matter(void **state) {
     two.options.threads = 2;
     const rep_train_result a = train_case_run(&one), b = train_case_run(&two);
     expect_same_finals(&one, &two);
-    assert_true(a.accuracy == b.accuracy && a.last_loss == b.last_loss);
+    assert_true(a.score == b.score && a.last_loss == b.last_loss);
     train_case_clear(&one);
     train_case_clear(&two);
     train_case_remove(root);
@@ -238,7 +238,7 @@ static void test_evaluate_repeats_the_run(void **state) {
         train_case_set(&c, "MODEL.WEIGHT", path);
         rep_eval_result result;
         CHECK_OK(rep_evaluate(&result, &c.options));
-        assert_true(result.top1 == trained.accuracy);
+        assert_true(result.top1 == trained.score);
         assert_int_equal(result.count, 40); /* 32 + a batch with 8 valid rows */
         assert_true(result.top5 >= result.top1 && result.top5 <= 1);
         assert_true(result.loss > 0 && isfinite(result.loss));

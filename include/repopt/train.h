@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "repopt/data.h"
+#include "repopt/detection_data.h"
 #include "repopt/device.h"
 #include "repopt/model.h"
 
@@ -22,8 +23,9 @@ typedef struct rep_progress {
     uint64_t iteration, max_iteration; /* optimizer steps done, and in all */
     uint64_t epoch, max_epoch;         /* counted from 1 */
     double loss, lr, grad_norm, images_per_s, step_ms, eta_s, memory_mib;
-    double accuracy;      /* top-1 in [0, 1] of the last evaluation, -1 before one */
-    bool is_evaluation;   /* this call reports an evaluation */
+    double score;           /* of the last evaluation, in [0, 1]; -1 before one */
+    const char *score_name; /* "top-1", a detector's "AP" */
+    bool is_evaluation;     /* this call reports an evaluation */
 } rep_progress;
 
 /* One node of a training step, timed by itself (rep_program_profile). */
@@ -37,14 +39,17 @@ typedef struct rep_profile_row {
 
 typedef struct rep_train_options {
     const rep_config *config;
-    const char *device;   /* as rep_device_open; NULL: the configuration's DEVICE */
-    int threads;          /* <= 0: all */
+    const char *device;    /* as rep_device_open; NULL: the configuration's DEVICE */
+    int threads;           /* <= 0: all */
     bool is_forced_reinit; /* re-initialise from SCALE though MODEL.WEIGHT is a trained net */
     void (*on_progress)(void *context, const rep_progress *progress);
     void *context;
     /* rep_evaluate only, may be NULL: what the net says about picture `index` of the test split. */
     void (*on_prediction)(void *context, size_t index, int32_t label, const float *logits,
                           int32_t class_count);
+    /* A detector's evaluation, may be NULL: everything it found, by picture of the test split. */
+    void (*on_detections)(void *context, const rep_detection_set *set,
+                          const rep_detection *detections, size_t count);
     const volatile int *stop; /* becomes non-zero on SIGINT/SIGTERM: save and leave */
     const char *fallback; /* goes on there from the last checkpoint after REP_ERR_LOST; NULL: no */
     /* The first steps are computed on cpu:float64 beside the device, and both losses logged. */
@@ -56,12 +61,13 @@ typedef struct rep_train_options {
 
 typedef struct rep_train_result {
     uint64_t iterations;
-    double last_loss;          /* mean training loss of the last epoch */
-    double accuracy;           /* top-1 in [0, 1] at the end, -1 without a test split */
-    double step_ms;            /* median */
-    double peak_memory_mib;    /* planned regions and scratch of the training program */
+    double last_loss; /* mean training loss of the last epoch */
+    double score;     /* as in rep_progress, at the end; -1 without a test split */
+    const char *score_name;
+    double step_ms;         /* median */
+    double peak_memory_mib; /* planned regions and scratch of the training program */
     size_t param_count;
-    char checkpoint[512];      /* path of the final checkpoint */
+    char checkpoint[512]; /* path of the final checkpoint */
 } rep_train_result;
 
 /* Trains as the config says. OUTPUT_DIR gets model_<iteration>.safetensors every CHECKPOINT_PERIOD,
@@ -78,8 +84,13 @@ typedef struct rep_train_result {
 REP_NODISCARD rep_status rep_train(rep_train_result *out, const rep_train_options *options);
 
 typedef struct rep_eval_result {
-    double top1, top5, loss;
-    size_t count;
+    double score;            /* top1, or the AP of boxes */
+    size_t count;            /* pictures */
+    double top1, top5, loss; /* classifiers */
+    /* Detectors: pycocotools' numbers, and how many there are; keypoints 0 where nobody has any. */
+    rep_coco_number boxes[REP_COCO_NUMBERS], keypoints[REP_COCO_NUMBERS];
+    size_t box_count, keypoint_count;
+    rep_coco_number voc_ap50;
 } rep_eval_result;
 /* Evaluates MODEL.WEIGHT on the test split, by its moving average where the file carries one. */
 REP_NODISCARD rep_status rep_evaluate(rep_eval_result *out, const rep_train_options *options);
@@ -105,12 +116,12 @@ REP_NODISCARD rep_status rep_schedule_lr(double *out, const rep_values *values, 
 /* ---- proof of the method ------------------------------------------------------------------ */
 
 typedef struct rep_verify_row {
-    char name[96];           /* "triple k3 SGD nesterov decay" */
-    const char *device;      /* "cpu:avx512", "cpu:float64" */
-    double max_difference;   /* largest |target - folded CSLA| over all kernels and steps, relative
-                                to the largest kernel entry */
+    char name[96];         /* "triple k3 SGD nesterov decay" */
+    const char *device;    /* "cpu:avx512", "cpu:float64" */
+    double max_difference; /* largest |target - folded CSLA| over all kernels and steps, relative
+                              to the largest kernel entry */
     double bound;
-    bool is_expected_equal;  /* false: a control that must differ */
+    bool is_expected_equal; /* false: a control that must differ */
     bool has_passed;
 } rep_verify_row;
 /* Trains CSLA + ordinary optimizer beside target + RepOptimizer and compares them after every step:

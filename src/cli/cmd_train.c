@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -70,17 +71,18 @@ static void print_result(const rep_train_result *r, const char *mode, bool is_js
     if (!is_json) {
         printf("TRAINING_MODE %s: %" PRIu64 " iterations, last epoch's loss %.4f", mode,
                r->iterations, r->last_loss);
-        if (r->accuracy >= 0) { printf(", top-1 %.2f %%", 100 * r->accuracy); }
+        if (r->score >= 0) { printf(", %s %.2f %%", r->score_name, 100 * r->score); }
         printf("\n%.1f ms per step (median), %.0f MiB planned, %zu parameters\n%s\n", r->step_ms,
                r->peak_memory_mib, r->param_count, r->checkpoint);
         return;
     }
     printf("{\"mode\": \"%s\", \"iterations\": %" PRIu64 ", \"loss\": %.9g, ", mode, r->iterations,
            r->last_loss);
-    if (r->accuracy >= 0) {
-        printf("\"top1\": %.9g, ", r->accuracy);
+    const char *key = strcmp(r->score_name, "AP") == 0 ? "ap" : "top1";
+    if (r->score >= 0) {
+        printf("\"%s\": %.9g, ", key, r->score);
     } else {
-        printf("\"top1\": null, ");
+        printf("\"%s\": null, ", key);
     }
     printf("\"step_ms\": %.6g, \"memory_mib\": %.6g, \"params\": %zu, \"checkpoint\": ", r->step_ms,
            r->peak_memory_mib, r->param_count);

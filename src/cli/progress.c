@@ -50,7 +50,7 @@ static void draw_bar(const cli_progress *p, const rep_progress *now) {
             "%.0f MiB",
             p->title, p->title[0] ? " " : "", bar, now->iteration, now->max_iteration, eta,
             now->loss, now->lr, now->images_per_s, now->memory_mib);
-    if (now->accuracy >= 0) { fprintf(stderr, "  top-1 %.1f %%", 100 * now->accuracy); }
+    if (now->score >= 0) { fprintf(stderr, "  %s %.1f %%", now->score_name, 100 * now->score); }
     fflush(stderr);
 }
 
@@ -59,8 +59,8 @@ static void print_line(const cli_progress *p, const rep_progress *now) {
     format_time(eta, sizeof eta, now->eta_s);
     fprintf(stderr, "%s%s", p->title, p->title[0] ? ": " : "");
     if (now->is_evaluation) {
-        fprintf(stderr, "iteration %" PRIu64 "/%" PRIu64 "  epoch %" PRIu64 "  top-1 %.2f %%\n",
-                now->iteration, now->max_iteration, now->epoch, 100 * now->accuracy);
+        fprintf(stderr, "iteration %" PRIu64 "/%" PRIu64 "  epoch %" PRIu64 "  %s %.2f %%\n",
+                now->iteration, now->max_iteration, now->epoch, now->score_name, 100 * now->score);
         return;
     }
     fprintf(stderr,

@@ -125,7 +125,8 @@ rep_status rep_checkpoint_save(rep_trainer *t, const char *path) {
     rep_status status = names != NULL ? REP_OK : rep_fail(REP_ERR_MEMORY, "%s: no memory", path);
     if (status == REP_OK) { status = rep_config_dump(t->options->config, false, &yaml); }
     if (status == REP_OK) {
-        status = rep_state_list_init(&list, t->graph, t->program, t->counters.tracked);
+        status =
+            rep_state_list_init(&list, t->nets[0].graph, t->nets[0].program, t->counters.tracked);
     }
     if (status == REP_OK) {
         metadata m;
@@ -208,7 +209,9 @@ rep_status rep_checkpoint_resume(rep_trainer *t, const char *path) {
     rep_counters counters = {0};
     rep_status status = check_mode(t, file);
     if (status == REP_OK) { status = read_counters(&counters, file); }
-    if (status == REP_OK) { status = rep_state_load_all(t->graph, t->program, file); }
+    if (status == REP_OK) {
+        status = rep_state_load_all(t->nets[0].graph, t->nets[0].program, file);
+    }
     if (status == REP_OK) { status = log_changes(t, file); }
     rep_safetensors_close(file);
     REP_TRY(status);

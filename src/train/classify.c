@@ -3,6 +3,9 @@
 
 #include "train/classify.h"
 
+static const rep_metric_column columns[] = {
+    {"accuracy", "test/accuracy"}, {"top5", "test/top5"}, {"test_loss", "test/loss"}};
+
 static void take_info(rep_task *task, const rep_dataset_info *info) {
     task->kind = info->kind;
     task->channels = info->channels;
@@ -18,6 +21,9 @@ static rep_status open_data(rep_task *task, unsigned parts) {
     rep_classify_data *data = calloc(1, sizeof *data);
     if (data == NULL) { return rep_fail(REP_ERR_MEMORY, "data: no memory"); }
     task->state = data;
+    task->score = "top-1";
+    task->columns = columns;
+    task->column_count = sizeof columns / sizeof *columns;
     rep_dataset_info info;
     if (parts == REP_TASK_SHAPE && rep_dataset_info_known(&info, v->datasets_name)) {
         take_info(task, &info);
@@ -103,6 +109,13 @@ static rep_status write(const rep_task *task, const rep_model *model, rep_progra
     return rep_program_write(program, io->labels, own->labels, count);
 }
 
+static void tabulate(const rep_task *task, const rep_eval_result *result, double *own) {
+    (void)task;
+    own[0] = result->top1;
+    own[1] = result->top5;
+    own[2] = result->loss;
+}
+
 const rep_task_class rep_classify = {.open = open_data,
                                      .close = close_data,
                                      .build = build,
@@ -110,4 +123,5 @@ const rep_task_class rep_classify = {.open = open_data,
                                      .next = next,
                                      .peek = peek,
                                      .write = write,
+                                     .tabulate = tabulate,
                                      .evaluate = rep_classify_evaluate};

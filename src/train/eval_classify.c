@@ -129,7 +129,11 @@ static rep_status run(rep_evaluator *base, rep_eval_result *out, const rep_train
     rep_loader_destroy(loader);
     REP_TRY(status);
     const double count = sum.count > 0 ? (double)sum.count : 1;
-    *out = (rep_eval_result){sum.top1 / count, sum.top5 / count, sum.loss / count, sum.count};
+    *out = (rep_eval_result){.score = sum.top1 / count,
+                             .top1 = sum.top1 / count,
+                             .top5 = sum.top5 / count,
+                             .loss = sum.loss / count,
+                             .count = sum.count};
     return REP_OK;
 }
 

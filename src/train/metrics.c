@@ -1,10 +1,11 @@
 /* metrics.c - metrics.csv, one row per iteration, and the TensorBoard file drawn from it.
  *
- *   iteration,epoch,loss,lr,grad_norm,step_ms,images_s,accuracy,top5,test_loss
+ *   iteration,epoch,loss,lr,grad_norm,step_ms,images_s, and the task's own columns
  *
- * The last three are empty where nothing was evaluated. A resumed run drops what both say about
- * iterations behind the resumed one (the CSV is cut, the new event file tells readers to purge), so
- * that they tell the same story as an uninterrupted run.
+ * A task's column is empty where it was not measured, as those of an evaluation mostly are. A
+ * resumed run drops what both files say about iterations behind the resumed one (the CSV is cut,
+ * the new event file tells readers to purge), so that they tell the same story as an uninterrupted
+ * run.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,19 +18,29 @@
 #include "format/format.h"
 #include "train/train.h"
 
-static const char header[] =
-    "iteration,epoch,loss,lr,grad_norm,step_ms,images_s,accuracy,top5,test_loss\n";
+enum { HEADER_BYTES = 256 };
 
 struct rep_metrics {
-    char path[REP_PATH_BYTES];
+    char path[REP_PATH_BYTES], header[HEADER_BYTES];
+    const rep_metric_column *columns; /* the task's own */
+    size_t column_count;
     FILE *csv;
     rep_events *events;
     long good_bytes; /* everything up to here is known to be on its way to the disk */
 };
 
+static void make_header(rep_metrics *m) {
+    size_t used = (size_t)snprintf(m->header, HEADER_BYTES,
+                                   "iteration,epoch,loss,lr,grad_norm,step_ms,images_s");
+    for (size_t i = 0; i < m->column_count && used < HEADER_BYTES; i++) {
+        used += (size_t)snprintf(m->header + used, HEADER_BYTES - used, ",%s", m->columns[i].name);
+    }
+    if (used < HEADER_BYTES) { snprintf(m->header + used, HEADER_BYTES - used, "\n"); }
+}
+
 /* Bytes of the complete rows of iterations 1 .. `iteration` at the start of a metrics file. */
-static size_t kept_bytes(const char *text, size_t count, uint64_t iteration) {
-    const size_t head = sizeof header - 1;
+static size_t kept_bytes(const char *header, const char *text, size_t count, uint64_t iteration) {
+    const size_t head = strlen(header);
     if (count < head || memcmp(text, header, head) != 0) { return 0; }
     size_t kept = head;
     while (kept < count) {
@@ -48,30 +59,34 @@ static size_t kept_bytes(const char *text, size_t count, uint64_t iteration) {
 static rep_status write_kept(void *context, FILE *stream) {
     const rep_file_view *kept = context;
     /* A short write leaves the stream's error flag, which the caller reads. */
-    if (kept->count == 0) {
-        (void)!fwrite(header, 1, sizeof header - 1, stream);
-    } else {
-        (void)!fwrite(kept->bytes, 1, kept->count, stream);
-    }
+    (void)!fwrite(kept->bytes, 1, kept->count, stream);
     return REP_OK;
 }
 
 /* Leaves the file with its header and the kept rows. */
-static rep_status cut_back(const char *path, uint64_t iteration) {
+static rep_status cut_back(const rep_metrics *m, uint64_t iteration) {
     rep_file_view old = {0};
-    if (rep_file_exists(path)) { REP_TRY(rep_file_open(&old, path)); }
+    if (rep_file_exists(m->path)) { REP_TRY(rep_file_open(&old, m->path)); }
     rep_file_view kept = old;
-    kept.count = old.count > 0 ? kept_bytes((const char *)old.bytes, old.count, iteration) : 0;
-    const rep_status status = rep_file_replace(path, write_kept, &kept);
+    kept.count = kept_bytes(m->header, (const char *)old.bytes, old.count, iteration);
+    if (kept.count == 0) {
+        kept.bytes = (const uint8_t *)m->header;
+        kept.count = strlen(m->header);
+    }
+    const rep_status status = rep_file_replace(m->path, write_kept, &kept);
     rep_file_close(&old);
     return status;
 }
 
-rep_status rep_metrics_open(rep_metrics **out, const char *folder, uint64_t iteration) {
+rep_status rep_metrics_open(rep_metrics **out, const char *folder, uint64_t iteration,
+                            const rep_metric_column *columns, size_t column_count) {
     rep_metrics *m = calloc(1, sizeof *m);
     if (m == NULL) { return rep_fail(REP_ERR_MEMORY, "metrics.csv: no memory"); }
+    m->columns = columns;
+    m->column_count = column_count;
+    make_header(m);
     rep_status status = rep_path_join(m->path, folder, "metrics.csv");
-    if (status == REP_OK) { status = cut_back(m->path, iteration); }
+    if (status == REP_OK) { status = cut_back(m, iteration); }
     if (status == REP_OK) {
         m->csv = fopen(m->path, "ae");
         if (m->csv == NULL) {
@@ -101,30 +116,38 @@ static void put(FILE *csv, double value) {
     }
 }
 
+enum { COMMON = 5 };
+static void common_values(double out[COMMON], const rep_metrics_row *row) {
+    const double values[COMMON] = {row->loss, row->lr, row->grad_norm, row->step_ms, row->images_s};
+    memcpy(out, values, sizeof values);
+}
+
 static rep_status write_events(rep_metrics *m, const rep_metrics_row *row) {
-    const rep_event_value values[] = {
-        {"train/loss", (float)row->loss},
-        {"train/lr", (float)row->lr},
-        {"train/grad_norm", (float)row->grad_norm},
-        {"speed/step_ms", (float)row->step_ms},
-        {"speed/images_s", (float)row->images_s},
-        {"test/accuracy", (float)row->accuracy},
-        {"test/top5", (float)row->top5},
-        {"test/loss", (float)row->test_loss},
-    };
-    const size_t all = sizeof values / sizeof *values, test = 3;
+    static const char *const tags[COMMON] = {"train/loss", "train/lr", "train/grad_norm",
+                                             "speed/step_ms", "speed/images_s"};
+    rep_event_value values[COMMON + REP_METRIC_COLUMNS];
+    double common[COMMON];
+    size_t count = 0;
+    common_values(common, row);
+    for (size_t i = 0; i < COMMON; i++) {
+        values[count++] = (rep_event_value){tags[i], (float)common[i]};
+    }
+    for (size_t i = 0; i < m->column_count; i++) {
+        if (isnan(row->own[i])) { continue; }
+        values[count++] = (rep_event_value){m->columns[i].tag, (float)row->own[i]};
+    }
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return rep_events_append(m->events, (int64_t)row->iteration,
-                             (double)now.tv_sec + 1e-9 * (double)now.tv_nsec, values,
-                             isnan(row->accuracy) ? all - test : all);
+                             (double)now.tv_sec + 1e-9 * (double)now.tv_nsec, values, count);
 }
 
 rep_status rep_metrics_write(rep_metrics *m, const rep_metrics_row *row) {
-    const double values[] = {row->loss,     row->lr,       row->grad_norm, row->step_ms,
-                             row->images_s, row->accuracy, row->top5,      row->test_loss};
+    double common[COMMON];
+    common_values(common, row);
     fprintf(m->csv, "%" PRIu64 ",%" PRIu64, row->iteration, row->epoch);
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) { put(m->csv, values[i]); }
+    for (size_t i = 0; i < COMMON; i++) { put(m->csv, common[i]); }
+    for (size_t i = 0; i < m->column_count; i++) { put(m->csv, row->own[i]); }
     fputc('\n', m->csv);
     if (ferror(m->csv)) { return rep_metrics_flush(m); }
     return write_events(m, row);

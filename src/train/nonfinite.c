@@ -24,11 +24,12 @@ static void find_pictures(rep_trainer *t, rep_id tensor, const rep_task_batch *b
                           bool *is_bad) {
     const int32_t n = (int32_t)t->batch;
     for (int32_t i = 0; i < n; i++) { is_bad[i] = i < batch->valid; }
-    const rep_shape shape = rep_graph_shape(t->graph, tensor);
+    const rep_shape shape = rep_graph_shape(t->nets[batch->shape].graph, tensor);
     if (tensor == 0 || shape.n != n) { return; }
     const size_t count = rep_shape_count(shape), row = count / (size_t)n;
     float *values = malloc(count * sizeof *values);
-    if (values != NULL && rep_program_read(t->program, tensor, values, count) == REP_OK) {
+    if (values != NULL &&
+        rep_program_read(t->nets[batch->shape].program, tensor, values, count) == REP_OK) {
         bool has_any = false;
         for (int32_t i = 0; i < n; i++) {
             is_bad[i] = i < batch->valid && !is_row_finite(values + (size_t)i * row, row);
@@ -96,7 +97,8 @@ static rep_status fill_ids(void *context, void *elements, size_t count) {
 static rep_status dump_batch(const rep_trainer *t, const rep_task_batch *batch, const char *tensor,
                              char *path) {
     REP_TRY(rep_path_join(path, t->values->output_dir, "nonfinite_batch.safetensors"));
-    const rep_shape s = rep_graph_shape(t->graph, rep_model_io_get(t->model)->image);
+    const rep_shape s = rep_graph_shape(t->nets[batch->shape].graph,
+                                        rep_model_io_get(t->nets[batch->shape].model)->image);
     dump d = {batch, s};
     const rep_tensor_source sources[] = {
         {.name = "images",
@@ -127,7 +129,9 @@ static rep_status dump_batch(const rep_trainer *t, const rep_task_batch *batch, 
 rep_status rep_trainer_nonfinite(rep_trainer *t, const rep_task_batch *batch, double loss,
                                  double grad_norm) {
     rep_id tensor = 0;
-    if (rep_program_find_nonfinite(t->program, &tensor) != REP_OK) { tensor = 0; }
+    if (rep_program_find_nonfinite(t->nets[batch->shape].program, &tensor) != REP_OK) {
+        tensor = 0;
+    }
     bool *is_bad = calloc(t->batch, sizeof *is_bad);
     if (is_bad == NULL) { return rep_fail(REP_ERR_MEMORY, "training: no memory"); }
     find_pictures(t, tensor, batch, is_bad);
@@ -136,7 +140,8 @@ rep_status rep_trainer_nonfinite(rep_trainer *t, const rep_task_batch *batch, do
     free(is_bad);
 
     char path[REP_PATH_BYTES] = "";
-    const char *name = tensor != 0 ? rep_graph_name(t->graph, tensor) : "unknown";
+    const char *name =
+        tensor != 0 ? rep_graph_name(t->nets[batch->shape].graph, tensor) : "unknown";
     const bool is_dumped = dump_batch(t, batch, name, path) == REP_OK;
     const bool has_checkpoint = t->checkpoint[0] != '\0';
     return rep_fail(REP_ERR_NUMERIC,

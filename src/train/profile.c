@@ -15,16 +15,16 @@ static void tell(void *context, uint32_t node, const char *op, rep_id tensor, do
     const rep_trainer *t = teller_->trainer;
     (void)op;
     rep_profile_row row = {.node = node,
-                           .node_count = rep_graph_node_count(t->graph),
+                           .node_count = rep_graph_node_count(t->nets[0].graph),
                            .iteration = t->counters.iteration,
-                           .shape = rep_graph_shape(t->graph, tensor),
+                           .shape = rep_graph_shape(t->nets[0].graph, tensor),
                            .ms = ms};
-    rep_program_node(t->program, node, &row.info);
+    rep_program_node(t->nets[0].program, node, &row.info);
     t->options->on_profile(t->options->profile_context, &teller_->device, &row);
 }
 
 rep_status rep_trainer_profile(rep_trainer *t) {
     teller told = {.trainer = t};
     rep_device_describe(t->device, &told.device);
-    return rep_program_profile(t->program, tell, &told);
+    return rep_program_profile(t->nets[0].program, tell, &told);
 }

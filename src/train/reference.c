@@ -14,12 +14,12 @@
 /* One state tensor of the reference from the run's tensor of the same name. */
 static rep_status copy_tensor(rep_trainer *t, rep_id to, void *buffer) {
     rep_trainer *r = t->reference;
-    const char *name = rep_graph_name(r->graph, to);
-    const rep_id from = rep_graph_find(t->graph, name);
-    const size_t count = rep_shape_count(rep_graph_shape(r->graph, to));
+    const char *name = rep_graph_name(r->nets[0].graph, to);
+    const rep_id from = rep_graph_find(t->nets[0].graph, name);
+    const size_t count = rep_shape_count(rep_graph_shape(r->nets[0].graph, to));
     if (from == 0) { return rep_fail(REP_ERR_ARGUMENT, "reference: the run has no %s", name); }
-    REP_TRY(rep_program_read(t->program, from, buffer, count));
-    return rep_program_write(r->program, to, buffer, count);
+    REP_TRY(rep_program_read(t->nets[0].program, from, buffer, count));
+    return rep_program_write(r->nets[0].program, to, buffer, count);
 }
 
 static bool is_own_state(const rep_tensor *tensor) {
@@ -27,7 +27,7 @@ static bool is_own_state(const rep_tensor *tensor) {
 }
 
 static rep_status copy_state(rep_trainer *t) {
-    const rep_graph *graph = t->reference->graph;
+    const rep_graph *graph = t->reference->nets[0].graph;
     size_t most = 1;
     for (rep_id id = 1; id < graph->tensor_count; id++) {
         const size_t count = rep_shape_count(graph->tensors[id].shape);
@@ -53,16 +53,18 @@ rep_status rep_reference_open(rep_trainer *t) {
 rep_status rep_reference_batch(rep_trainer *t, const rep_task_batch *batch) {
     rep_trainer *r = t->reference;
     if (r == NULL) { return REP_OK; }
-    const rep_model_io *io = rep_model_io_get(r->model);
-    REP_TRY(t->task->methods->write(t->task, r->model, r->program, batch));
+    REP_TRY(rep_step_net_need(r, batch->shape));
+    const rep_step_net *net = &r->nets[batch->shape];
+    const rep_model_io *io = rep_model_io_get(net->model);
+    REP_TRY(t->task->methods->write(t->task, net->model, net->program, batch));
     float step[REP_STEP_WORDS];
     memcpy(step, t->step, sizeof step);
     step[REP_STEP_GRAD_SCALE] = (float)(1 / (double)t->accumulate); /* it needs no loss scale */
     step[REP_STEP_LOSS_SCALE] = 1;
-    REP_TRY(rep_program_write(r->program, io->step, step, REP_STEP_WORDS));
-    REP_TRY(rep_program_run(r->program, REP_FORWARD, REP_BACKWARD));
+    REP_TRY(rep_program_write(net->program, io->step, step, REP_STEP_WORDS));
+    REP_TRY(rep_program_run(net->program, REP_FORWARD, REP_BACKWARD));
     double loss = 0;
-    REP_TRY(rep_program_read_f64(r->program, io->loss, &loss, 1));
+    REP_TRY(rep_program_read_f64(net->program, io->loss, &loss, 1));
     t->reference_loss += loss / (double)t->accumulate;
     return REP_OK;
 }
@@ -70,7 +72,7 @@ rep_status rep_reference_batch(rep_trainer *t, const rep_task_batch *batch) {
 rep_status rep_reference_update(rep_trainer *t, const rep_step_report *step) {
     if (t->reference == NULL) { return REP_OK; }
     if (!step->is_skipped) {
-        REP_TRY(rep_program_run(t->reference->program, REP_UPDATE, REP_UPDATE));
+        REP_TRY(rep_program_run(t->reference->nets[step->shape].program, REP_UPDATE, REP_UPDATE));
     }
     const double loss = step->loss, wanted = t->reference_loss;
     t->reference_loss = 0;

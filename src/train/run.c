@@ -34,7 +34,7 @@ static double median_ms(rep_trainer *t) {
 
 static double memory_mib(const rep_trainer *t) {
     rep_program_memory m;
-    rep_program_memory_get(t->program, &m);
+    rep_program_memory_get(t->nets[0].program, &m);
     return (double)(m.state_bytes + m.work_bytes + m.io_bytes + m.scratch_bytes) / 1048576;
 }
 
@@ -54,7 +54,8 @@ static void report(rep_trainer *t, const rep_metrics_row *row, double elapsed_s,
         .step_ms = row->step_ms,
         .eta_s = steps > 0 ? elapsed_s / (double)steps * left : 0,
         .memory_mib = memory_mib(t),
-        .accuracy = t->accuracy,
+        .score = t->score,
+        .score_name = t->task->score,
         .is_evaluation = is_evaluation,
     };
     t->options->on_progress(t->options->context, &progress);
@@ -74,16 +75,15 @@ static rep_status save(rep_trainer *t, bool is_final, char *path) {
 }
 
 /* Evaluates and fills the row's last columns. A stop request leaves them empty. */
-static rep_status evaluate(rep_trainer *t, rep_metrics_row *row) {
+static rep_status evaluate(rep_trainer *t, rep_metrics_row *row, bool *is_evaluated) {
     if (t->evaluator == NULL) { return REP_OK; }
     rep_eval_result result;
     const rep_status status = rep_evaluator_run(t->evaluator, &result, t->options);
     if (status == REP_ERR_INTERRUPTED) { return REP_OK; }
     REP_TRY(status);
-    t->accuracy = result.top1;
-    row->accuracy = result.top1;
-    row->top5 = result.top5;
-    row->test_loss = result.loss;
+    t->score = result.score;
+    t->task->methods->tabulate(t->task, &result, row->own);
+    *is_evaluated = true;
     return REP_OK;
 }
 
@@ -110,17 +110,20 @@ static rep_status iterate(rep_trainer *t, double begin_s, uint64_t first, char *
         .grad_norm = step.grad_norm,
         .step_ms = ms,
         .images_s = (double)(t->batch * t->accumulate) / ms * 1e3,
-        .accuracy = NAN,
-        .top5 = NAN,
-        .test_loss = NAN,
     };
+    for (size_t i = 0; i < REP_METRIC_COLUMNS; i++) { row.own[i] = NAN; }
+    if (t->task->methods->measure != NULL) {
+        REP_TRY(t->task->methods->measure(t->task, t->nets[step.shape].model,
+                                          t->nets[step.shape].program, row.own));
+    }
+    bool is_evaluated = false;
     const uint64_t done = t->counters.iteration;
     const bool is_last = done == t->max_iteration;
     report(t, &row, rep_clock_s() - begin_s, done - first, false);
     /* A test split that cannot be read must not cost the training: save first, then fail. */
     rep_status evaluated = REP_OK;
-    if (is_last || is_due(done, t->eval_period)) { evaluated = evaluate(t, &row); }
-    if (!isnan(row.accuracy)) { report(t, &row, rep_clock_s() - begin_s, done - first, true); }
+    if (is_last || is_due(done, t->eval_period)) { evaluated = evaluate(t, &row, &is_evaluated); }
+    if (is_evaluated) { report(t, &row, rep_clock_s() - begin_s, done - first, true); }
     /* A lost device has no state left to save. */
     if (evaluated == REP_ERR_LOST) { return evaluated; }
     char reason[1024];
@@ -150,22 +153,23 @@ static rep_status loop(rep_trainer *t, char *path) {
     return REP_OK;
 }
 
-/* A run that was finished before, or stopped in its last evaluation, still owes its accuracy. */
+/* A run that was finished before, or stopped in its last evaluation, still owes its score. */
 static rep_status finish(rep_trainer *t, rep_train_result *out, const char *path) {
-    if (t->evaluator != NULL && t->accuracy < 0) {
+    if (t->evaluator != NULL && t->score < 0) {
         rep_eval_result result;
         REP_TRY(rep_evaluator_run(t->evaluator, &result, t->options));
-        t->accuracy = result.top1;
+        t->score = result.score;
     }
     REP_TRY(rep_start_check_search(t));
     const rep_counters *c = &t->counters;
     rep_train_result result = {
         .iterations = c->iteration,
         .last_loss = c->loss_count > 0 ? c->loss_sum / (double)c->loss_count : 0,
-        .accuracy = t->accuracy,
+        .score = t->score,
+        .score_name = t->task->score,
         .step_ms = median_ms(t),
         .peak_memory_mib = memory_mib(t),
-        .param_count = rep_model_param_count(t->model, t->graph),
+        .param_count = rep_model_param_count(t->nets[0].model, t->nets[0].graph),
     };
     snprintf(result.checkpoint, sizeof result.checkpoint, "%s", path);
     *out = result;

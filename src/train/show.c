@@ -4,19 +4,20 @@
 
 static void show_model(FILE *out, const rep_trainer *t) {
     fprintf(out, "TRAINING_MODE %s: %zu blocks, %zu trained values\n\n", rep_mode_name(t->mode),
-            rep_model_block_count(t->model), rep_model_param_count(t->model, t->graph));
+            rep_model_block_count(t->nets[0].model),
+            rep_model_param_count(t->nets[0].model, t->nets[0].graph));
     fprintf(out, "%-29s %6s %6s %6s %6s %9s\n", "block", "c_in", "c_out", "kernel", "stride",
             "identity");
-    for (size_t i = 0; i < rep_model_block_count(t->model); i++) {
-        const rep_block *b = rep_model_block(t->model, i);
+    for (size_t i = 0; i < rep_model_block_count(t->nets[0].model); i++) {
+        const rep_block *b = rep_model_block(t->nets[0].model, i);
         fprintf(out, "%-29s %6d %6d %6d %6d %9s\n", b->name, b->c_in, b->c_out, b->kernel,
                 b->stride, b->has_identity ? "yes" : "no");
     }
     static const char *const kinds[] = {"",      "weight",   "norm",  "bias",
                                         "scale", "identity", "buffer"};
     fprintf(out, "\n%-50s %-9s %-9s %s\n", "tensor", "kind", "trained", "shape");
-    for (rep_id id = 1; id < rep_graph_tensor_count(t->graph); id++) {
-        const rep_tensor *tensor = &t->graph->tensors[id];
+    for (rep_id id = 1; id < rep_graph_tensor_count(t->nets[0].graph); id++) {
+        const rep_tensor *tensor = &t->nets[0].graph->tensors[id];
         if (tensor->region != REP_STATE || tensor->kind == REP_KIND_NONE) { continue; }
         const rep_shape s = tensor->shape;
         fprintf(out, "%-50s %-9s %-9s %dx%dx%dx%d\n", tensor->name, kinds[tensor->kind],
@@ -26,8 +27,8 @@ static void show_model(FILE *out, const rep_trainer *t) {
 
 static rep_status show_plan(FILE *out, const rep_trainer *t) {
     rep_plan *plan = NULL;
-    REP_TRY(rep_plan_create(&plan, t->graph, sizeof(float), NULL, NULL, NULL));
-    rep_plan_dump(plan, t->graph, out);
+    REP_TRY(rep_plan_create(&plan, t->nets[0].graph, sizeof(float), NULL, NULL, NULL));
+    rep_plan_dump(plan, t->nets[0].graph, out);
     rep_plan_destroy(plan);
     return REP_OK;
 }
@@ -55,8 +56,8 @@ static void show_node(void *context, uint32_t node, const char *op, rep_id tenso
     profile *p = context;
     rep_node_info info;
     char work[256], submission[16] = "-";
-    rep_program_node(p->trainer->program, node, &info);
-    const rep_shape s = rep_graph_shape(p->trainer->graph, tensor);
+    rep_program_node(p->trainer->nets[0].program, node, &info);
+    const rep_shape s = rep_graph_shape(p->trainer->nets[0].graph, tensor);
     p->ms += ms;
     p->dispatches += info.dispatch_count;
     p->barriers += info.barriers;
@@ -74,15 +75,16 @@ static void show_node(void *context, uint32_t node, const char *op, rep_id tenso
 static rep_status show_program(FILE *out, const rep_trainer *t) {
     profile p = {.out = out, .trainer = t};
     rep_program_memory m;
-    REP_TRY(rep_model_init(t->model, t->graph, t->program, (uint64_t)t->values->seed));
-    REP_TRY(rep_program_run(t->program, REP_FORWARD, REP_UPDATE));
-    REP_TRY(rep_program_wait(t->program));
+    REP_TRY(rep_model_init(t->nets[0].model, t->nets[0].graph, t->nets[0].program,
+                           (uint64_t)t->values->seed));
+    REP_TRY(rep_program_run(t->nets[0].program, REP_FORWARD, REP_UPDATE));
+    REP_TRY(rep_program_wait(t->nets[0].program));
     fprintf(out, "%-5s %-8s %-16s %9s %3s %3s %9s %9s  %-38s %s\n", "node", "phase", "op", "ms",
             "sub", "bar", "KiB in", "KiB out", "groups and shader, per pass", "output, name");
-    REP_TRY(rep_program_profile(t->program, show_node, &p));
-    rep_program_memory_get(t->program, &m);
+    REP_TRY(rep_program_profile(t->nets[0].program, show_node, &p));
+    rep_program_memory_get(t->nets[0].program, &m);
     fprintf(out, "\n%u nodes, %.3f ms; state %.2f, work %.2f, io %.2f, scratch %.2f MiB\n",
-            rep_graph_node_count(t->graph), p.ms, (double)m.state_bytes / 1048576,
+            rep_graph_node_count(t->nets[0].graph), p.ms, (double)m.state_bytes / 1048576,
             (double)m.work_bytes / 1048576, (double)m.io_bytes / 1048576,
             (double)m.scratch_bytes / 1048576);
     fprintf(out, "%u dispatches, %u barriers (bar), %u submissions (sub)\n", p.dispatches,
@@ -99,7 +101,7 @@ rep_status rep_train_show(FILE *out, rep_stage stage, const rep_train_options *o
         show_model(out, t);
         break;
     case REP_STAGE_GRAPH:
-        rep_graph_dump(t->graph, out);
+        rep_graph_dump(t->nets[0].graph, out);
         break;
     case REP_STAGE_PLAN:
         status = show_plan(out, t);

@@ -33,19 +33,19 @@ rep_status rep_start_scales(rep_trainer *t) {
                         "TRAINING_MODE normal");
     }
     if (rep_scales_load(&t->scales, path) != REP_OK) { return rep_fail_prefix("SCALE: "); }
-    const size_t count = rep_model_block_count(t->model);
+    const size_t count = rep_model_block_count(t->nets[0].model);
     t->rows = calloc(count + 1, sizeof *t->rows);
     if (t->rows == NULL) { return rep_fail(REP_ERR_MEMORY, "SCALE: no memory"); }
-    return rep_scales_match(t->scales, t->model, t->rows);
+    return rep_scales_match(t->scales, t->nets[0].model, t->rows);
 }
 
 /* A resumed csla net has its constants from the checkpoint; SCALE must still say the same. */
 static rep_status check_constants(const rep_trainer *t) {
     if (t->mode != REP_MODE_CSLA || t->rows == NULL) { return REP_OK; }
     rep_scales *own = NULL;
-    REP_TRY(rep_scales_read(&own, t->model, t->program));
+    REP_TRY(rep_scales_read(&own, t->nets[0].model, t->nets[0].program));
     rep_status status = REP_OK;
-    for (size_t i = 0; i < rep_model_block_count(t->model) && status == REP_OK; i++) {
+    for (size_t i = 0; i < rep_model_block_count(t->nets[0].model) && status == REP_OK; i++) {
         const rep_scale_row *a = rep_scales_row(own, i), *b = t->rows[i];
         const size_t bytes = (size_t)a->channels * sizeof *a->s;
         if (memcmp(a->s, b->s, bytes) != 0 || memcmp(a->t, b->t, bytes) != 0) {
@@ -65,30 +65,34 @@ rep_status rep_start_state(rep_trainer *t) {
         REP_TRY(rep_checkpoint_resume(t, t->checkpoint));
         return check_constants(t);
     }
-    REP_TRY(rep_model_init(t->model, t->graph, t->program, (uint64_t)v->seed));
+    REP_TRY(
+        rep_model_init(t->nets[0].model, t->nets[0].graph, t->nets[0].program, (uint64_t)v->seed));
     if (v->model_weight[0] != '\0') {
-        REP_TRY(rep_checkpoint_load_model(t->graph, t->program, v->model_weight, true,
-                                          &t->counters.tracked));
+        REP_TRY(rep_checkpoint_load_model(t->nets[0].graph, t->nets[0].program, v->model_weight,
+                                          true, &t->counters.tracked));
         rep_log(REP_LOG_INFO, "weights from %s", v->model_weight);
     }
     if (t->rows != NULL && t->mode == REP_MODE_TARGET) {
-        REP_TRY(rep_model_reinit(t->model, t->graph, t->program, t->rows, v->use_identity_scales,
-                                 t->options->is_forced_reinit, (uint64_t)v->seed));
+        REP_TRY(rep_model_reinit(t->nets[0].model, t->nets[0].graph, t->nets[0].program, t->rows,
+                                 v->use_identity_scales, t->options->is_forced_reinit,
+                                 (uint64_t)v->seed));
         rep_log(REP_LOG_INFO, "kernels re-initialised with the scales of %s", v->scale);
     } else if (t->rows != NULL) {
-        REP_TRY(rep_model_set_scales(t->model, t->program, t->rows));
+        REP_TRY(rep_model_set_scales(t->nets[0].model, t->nets[0].program, t->rows));
     }
-    return rep_optimizer_reset(t->optimizer, t->program);
+    return rep_optimizer_reset(t->nets[0].optimizer, t->nets[0].program);
 }
 
 rep_status rep_start_check_search(const rep_trainer *t) {
     if (t->mode != REP_MODE_HYPER_SEARCH) { return REP_OK; }
     rep_scales *scales = NULL;
-    const rep_scale_row **rows = calloc(rep_model_block_count(t->model) + 1, sizeof *rows);
+    const rep_scale_row **rows = calloc(rep_model_block_count(t->nets[0].model) + 1, sizeof *rows);
     rep_status status = rows != NULL ? REP_OK : rep_fail(REP_ERR_MEMORY, "scales: no memory");
-    if (status == REP_OK) { status = rep_scales_read(&scales, t->model, t->program); }
-    if (status == REP_OK) { status = rep_scales_match(scales, t->model, rows); }
-    const double moved = status == REP_OK ? rep_scales_moved(t->model, rows) : 1;
+    if (status == REP_OK) {
+        status = rep_scales_read(&scales, t->nets[0].model, t->nets[0].program);
+    }
+    if (status == REP_OK) { status = rep_scales_match(scales, t->nets[0].model, rows); }
+    const double moved = status == REP_OK ? rep_scales_moved(t->nets[0].model, rows) : 1;
     if (moved <= 0.05) {
         rep_log(REP_LOG_WARNING,
                 "the searched scales stayed within %.3f of their start (bound 0.05): they carry "

@@ -29,17 +29,20 @@ static void fill_step(rep_trainer *t, double lr, uint64_t part, int32_t valid) {
 }
 
 static rep_status write_batch(rep_trainer *t, const rep_task_batch *batch) {
+    REP_TRY(rep_step_net_need(t, batch->shape));
+    const rep_step_net *net = &t->nets[batch->shape];
     t->sent_batch = batch->index;
-    return t->task->methods->write(t->task, t->model, t->program, batch);
+    return t->task->methods->write(t->task, net->model, net->program, batch);
 }
 
 /* Forward and backward of one batch. The next one is sent on while the device works. */
 static rep_status run_batch(rep_trainer *t, const rep_task_batch *batch) {
-    const rep_model_io *io = rep_model_io_get(t->model);
     rep_task_batch next;
     if (t->sent_batch != batch->index) { REP_TRY(write_batch(t, batch)); }
-    REP_TRY(rep_program_write(t->program, io->step, t->step, REP_STEP_WORDS));
-    REP_TRY(rep_program_run(t->program, REP_FORWARD, REP_BACKWARD));
+    const rep_step_net *net = &t->nets[batch->shape];
+    REP_TRY(rep_program_write(net->program, rep_model_io_get(net->model)->step, t->step,
+                              REP_STEP_WORDS));
+    REP_TRY(rep_program_run(net->program, REP_FORWARD, REP_BACKWARD));
     return t->task->methods->peek(t->task, &next) ? write_batch(t, &next) : REP_OK;
 }
 
@@ -78,8 +81,8 @@ static void count_good_step(rep_trainer *t) {
 }
 
 rep_status rep_trainer_step(rep_trainer *t, rep_step_report *out) {
-    const rep_model_io *io = rep_model_io_get(t->model);
     rep_step_report report = {0};
+    const rep_step_net *net = NULL;
     REP_TRY(rep_schedule_lr(&report.lr, t->values, t->counters.iteration, t->max_iteration,
                             t->per_epoch));
     for (uint64_t part = 0; part < t->accumulate; part++) {
@@ -87,10 +90,11 @@ rep_status rep_trainer_step(rep_trainer *t, rep_step_report *out) {
         REP_TRY(t->task->methods->next(t->task, &batch));
         fill_step(t, report.lr, part, batch.valid);
         REP_TRY(run_batch(t, &batch));
+        net = &t->nets[batch.shape];
         REP_TRY(rep_reference_batch(t, &batch));
         float loss = 0, norm[2] = {0};
-        REP_TRY(rep_program_read(t->program, io->loss, &loss, 1));
-        REP_TRY(rep_program_read(t->program, rep_optimizer_norm(t->optimizer), norm, 2));
+        REP_TRY(rep_program_read(net->program, rep_model_io_get(net->model)->loss, &loss, 1));
+        REP_TRY(rep_program_read(net->program, rep_optimizer_norm(net->optimizer), norm, 2));
         const bool is_finite = isfinite(loss) && isfinite(norm[1]);
         if (!is_finite && !report.is_skipped && !halve_loss_scale(t)) {
             REP_TRY(write_batch(t, &batch)); /* the step is run again to find out where */
@@ -103,9 +107,10 @@ rep_status rep_trainer_step(rep_trainer *t, rep_step_report *out) {
         report.loss += loss / (double)t->accumulate;
         report.grad_norm = norm[1];
         report.epoch = batch.epoch;
+        report.shape = batch.shape;
     }
     if (!report.is_skipped) {
-        REP_TRY(rep_program_run(t->program, REP_UPDATE, REP_UPDATE));
+        REP_TRY(rep_program_run(net->program, REP_UPDATE, REP_UPDATE));
         count_good_step(t);
     }
     REP_TRY(rep_reference_update(t, &report));

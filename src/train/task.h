@@ -33,6 +33,12 @@ typedef struct rep_task_net {
 typedef struct rep_task rep_task;
 typedef struct rep_evaluator rep_evaluator;
 
+/* A column of metrics.csv, and its name in the TensorBoard file. */
+enum { REP_METRIC_COLUMNS = 12 };
+typedef struct rep_metric_column {
+    const char *name, *tag;
+} rep_metric_column;
+
 typedef enum rep_task_part {                     /* what of the data is opened */
                              REP_TASK_SHAPE = 0, /* what the net's input follows from, no more */
                              REP_TASK_TRAIN = 1,
@@ -53,6 +59,11 @@ typedef struct rep_task_class {
     /* Pictures and targets into a program of that shape. */
     rep_status (*write)(const rep_task *task, const rep_model *model, rep_program *program,
                         const rep_task_batch *batch);
+    /* The task's columns known after every step of a program; NULL: there are none. */
+    rep_status (*measure)(const rep_task *task, const rep_model *model, rep_program *program,
+                          double *own);
+    /* Those of an evaluation. */
+    void (*tabulate)(const rep_task *task, const rep_eval_result *result, double *own);
     /* The test split on the device; as rep_evaluator_create. */
     rep_status (*evaluate)(rep_evaluator **out, const rep_task *task, rep_device *device,
                            rep_mode mode, rep_program *state_of, const char *prefix);
@@ -61,6 +72,9 @@ typedef struct rep_task_class {
 struct rep_task {
     const rep_task_class *methods;
     const rep_values *values;
+    const char *score;                /* what rep_eval_result.score is: "top-1" */
+    const rep_metric_column *columns; /* at most REP_METRIC_COLUMNS */
+    size_t column_count;
     const char *kind;   /* of the data set */
     size_t train_count; /* pictures; 0: not opened */
     bool has_test;      /* there is a test split, and it was opened */

@@ -43,12 +43,12 @@ typedef struct rep_metrics rep_metrics;
 typedef struct rep_metrics_row {
     uint64_t iteration, epoch; /* iterations done, epoch of the batch */
     double loss, lr, grad_norm, step_ms, images_s;
-    double accuracy, top5, test_loss; /* NaN: no evaluation at this iteration */
+    double own[REP_METRIC_COLUMNS]; /* the task's; NaN: not measured at this iteration */
 } rep_metrics_row;
 /* Opens OUTPUT_DIR/metrics.csv for appending; rows after `iteration` are dropped first, because a
- * resumed run writes them again. */
-REP_NODISCARD rep_status rep_metrics_open(rep_metrics **out, const char *folder,
-                                          uint64_t iteration);
+ * resumed run writes them again. `columns` are borrowed. */
+REP_NODISCARD rep_status rep_metrics_open(rep_metrics **out, const char *folder, uint64_t iteration,
+                                          const rep_metric_column *columns, size_t column_count);
 REP_NODISCARD rep_status rep_metrics_write(rep_metrics *metrics, const rep_metrics_row *row);
 /* Hands everything written to the system; REP_ERR_IO when it could not be kept. */
 REP_NODISCARD rep_status rep_metrics_flush(rep_metrics *metrics);
@@ -70,6 +70,14 @@ typedef struct rep_counters {
     uint64_t skipped; /* steps without an update because of that */
 } rep_counters;
 
+/* A training step for pictures of one shape. */
+typedef struct rep_step_net {
+    rep_graph *graph;
+    rep_model *model;
+    rep_optimizer *optimizer;
+    rep_program *program;
+} rep_step_net;
+
 typedef struct rep_trainer {
     const rep_train_options *options;
     const rep_values *values;
@@ -77,13 +85,10 @@ typedef struct rep_trainer {
     char checkpoint[REP_PATH_BYTES]; /* the newest one; "" before the first */
     rep_task *task;
     rep_device *device;
-    rep_graph *graph;
-    rep_model *model;
+    rep_step_net nets[REP_TASK_SHAPES]; /* by shape; all but the first only when needed */
     rep_scales *scales;
     const rep_scale_row **rows; /* one per block, borrowed from scales; NULL without */
     rep_optimizer_spec spec;
-    rep_optimizer *optimizer;
-    rep_program *program;
     rep_evaluator *evaluator; /* NULL: nothing to evaluate on */
     rep_metrics *metrics;
     rep_counters counters;
@@ -92,7 +97,7 @@ typedef struct rep_trainer {
     int64_t eval_period;
     double *step_ms; /* ring of the latest step times */
     uint64_t step_count;
-    double accuracy;     /* of the last evaluation, -1 before one */
+    double score;        /* of the last evaluation, -1 before one */
     uint64_t sent_batch; /* index of the batch that the program was given last */
     float step[REP_STEP_WORDS];
     struct rep_trainer *reference; /* the same net on cpu:float64 while reference_left > 0 */
@@ -100,6 +105,13 @@ typedef struct rep_trainer {
     uint64_t reference_left;
     double reference_loss; /* of the step under way */
 } rep_trainer;
+
+/* step_net.c: graph, model and optimizer of the first shape; its program on the trainer's device;
+ * another shape's, where it is not there yet; the end of all. */
+REP_NODISCARD rep_status rep_step_net_build(rep_trainer *trainer);
+REP_NODISCARD rep_status rep_step_net_open(rep_trainer *trainer);
+REP_NODISCARD rep_status rep_step_net_need(rep_trainer *trainer, size_t shape);
+void rep_step_net_close(rep_trainer *trainer);
 
 /* trainer.c */
 REP_NODISCARD rep_status rep_trainer_create(rep_trainer **out, const rep_train_options *options);
@@ -126,6 +138,7 @@ enum { REP_FIRST_LOSS_SCALE = 65536, REP_MOST_LOSS_SCALE = 1 << 24, REP_LOSS_SCA
 typedef struct rep_step_report {
     double loss, lr, grad_norm;
     uint64_t epoch;
+    size_t shape;    /* of the last batch */
     bool is_skipped; /* float16: the gradients overflowed, nothing was updated */
 } rep_step_report;
 REP_NODISCARD rep_status rep_trainer_step(rep_trainer *trainer, rep_step_report *out);
@@ -138,7 +151,8 @@ REP_NODISCARD rep_status rep_reference_batch(rep_trainer *trainer, const rep_tas
 /* The update, the comparison, and after the last step the end. */
 REP_NODISCARD rep_status rep_reference_update(rep_trainer *trainer, const rep_step_report *step);
 
-/* nonfinite.c: dumps the batch and fails with a sentence that names layer, tensor and pictures. */
+/* nonfinite.c: dumps the batch, which its program still has, and fails with a sentence that names
+ * layer, tensor and pictures. */
 rep_status rep_trainer_nonfinite(rep_trainer *trainer, const rep_task_batch *batch, double loss,
                                  double grad_norm);
 

@@ -55,35 +55,12 @@ static rep_status check_values(rep_trainer *t) {
     return REP_OK;
 }
 
-static rep_status build_step(rep_trainer *t) {
-    const rep_task_net net = {.mode = t->mode,
-                              .is_training = true,
-                              .is_reference = t->is_reference,
-                              .batch = (int32_t)t->batch};
-    REP_TRY(rep_graph_create(&t->graph));
-    REP_TRY(t->task->methods->build(t->task, &t->model, t->graph, &net));
-    REP_TRY(rep_graph_check(t->graph));
-    REP_TRY(rep_start_scales(t));
-    rep_id seed = 0;
-    t->is_half = strcmp(t->values->dtype, "float16") == 0 && !t->is_reference;
-    if (t->is_half) { /* the loss scale, which changes from step to step */
-        const rep_slice_params word = {REP_STEP_LOSS_SCALE, 1, REP_STEP_WORDS};
-        seed = REP_APPEND(t->graph, SLICE, &word, rep_model_io_get(t->model)->step);
-    }
-    t->counters.loss_scale = t->is_half ? REP_FIRST_LOSS_SCALE : 1;
-    REP_TRY(rep_graph_backward(t->graph, rep_model_io_get(t->model)->loss, seed));
-    /* The ordinary optimizer has no rows: csla carries its scales in the model. */
-    const rep_scale_row *const *rows = t->mode == REP_MODE_TARGET ? t->rows : NULL;
-    REP_TRY(rep_optimizer_append(&t->optimizer, t->graph, t->model, &t->spec, rows));
-    return rep_graph_check(t->graph);
-}
-
 /* Everything but memory on a device: enough for --explain-params. The data are opened only where
  * the net's input and classes follow from them. */
 static rep_status describe(rep_trainer *t) {
     REP_TRY(check_values(t));
     REP_TRY(rep_task_open(&t->task, t->values, REP_TASK_SHAPE));
-    return build_step(t);
+    return rep_step_net_build(t);
 }
 
 static void lint_line(void *context, const char *text) {
@@ -94,8 +71,7 @@ static void lint_line(void *context, const char *text) {
 rep_status rep_trainer_open_device(rep_trainer *t) {
     REP_TRY(rep_device_open(&t->device, rep_setup_device(t->options), t->options->threads));
     rep_setup_log_device(t->device, rep_setup_device(t->options));
-    REP_TRY(rep_program_create(&t->program, t->device, t->graph, NULL, NULL));
-    return rep_optimizer_upload(t->optimizer, t->program);
+    return rep_step_net_open(t);
 }
 
 /* Only what the step's graph needs; scales come from the checkpoint again where they did before. */
@@ -108,13 +84,11 @@ rep_status rep_trainer_create_reference(rep_trainer **out, const rep_trainer *of
     t->task = of->task; /* borrowed */
     memcpy(t->checkpoint, of->checkpoint, sizeof t->checkpoint);
     rep_status status = check_values(t);
-    if (status == REP_OK) { status = build_step(t); }
+    if (status == REP_OK) { status = rep_step_net_build(t); }
     if (status == REP_OK) {
         status = rep_device_open(&t->device, "cpu:float64", of->options->threads);
     }
-    if (status == REP_OK) {
-        status = rep_program_create(&t->program, t->device, t->graph, NULL, NULL);
-    }
+    if (status == REP_OK) { status = rep_step_net_open(t); }
     if (status != REP_OK) {
         rep_trainer_destroy(t);
         return status;
@@ -127,11 +101,11 @@ static void log_run(const rep_trainer *t) {
     rep_log(REP_LOG_INFO,
             "TRAINING_MODE %s: %zu parameters, %zu pictures of %" PRId32 " classes (%s), "
             "%" PRIu64 " iterations of %" PRIu64 " pictures, seed %lld",
-            rep_mode_name(t->mode), rep_model_param_count(t->model, t->graph), t->task->train_count,
-            t->task->class_count, t->task->kind, t->max_iteration, t->batch * t->accumulate,
-            (long long)t->values->seed);
+            rep_mode_name(t->mode), rep_model_param_count(t->nets[0].model, t->nets[0].graph),
+            t->task->train_count, t->task->class_count, t->task->kind, t->max_iteration,
+            t->batch * t->accumulate, (long long)t->values->seed);
     rep_program_memory memory;
-    rep_program_memory_get(t->program, &memory);
+    rep_program_memory_get(t->nets[0].program, &memory);
     rep_log(REP_LOG_INFO,
             "memory: state %.1f, work %.1f (%.1f without reuse), io %.1f, scratch %.1f MiB",
             (double)memory.state_bytes / 1048576, (double)memory.work_bytes / 1048576,
@@ -144,12 +118,12 @@ static rep_status prepare(rep_trainer *t) {
     REP_TRY(rep_task_open(&t->task, t->values, REP_TASK_TRAIN | REP_TASK_TEST));
     REP_TRY(count_iterations(t));
     REP_TRY(rep_checkpoint_find(t));
-    REP_TRY(build_step(t));
+    REP_TRY(rep_step_net_build(t));
     (void)rep_lint(t->values, t->mode, lint_line, NULL);
     REP_TRY(rep_trainer_open_device(t));
     REP_TRY(rep_start_state(t));
     if (t->task->has_test) {
-        REP_TRY(rep_evaluator_create(&t->evaluator, t->task, t->device, t->mode, t->program,
+        REP_TRY(rep_evaluator_create(&t->evaluator, t->task, t->device, t->mode, t->nets[0].program,
                                      t->spec.ema_decay > 0 ? "ema." : NULL));
     }
     REP_TRY(rep_reference_open(t));
@@ -157,7 +131,8 @@ static rep_status prepare(rep_trainer *t) {
     t->step_ms = calloc(REP_STEP_MS_KEPT, sizeof *t->step_ms);
     if (t->step_ms == NULL) { return rep_fail(REP_ERR_MEMORY, "training: no memory"); }
     REP_TRY(rep_folder_make(t->values->output_dir));
-    REP_TRY(rep_metrics_open(&t->metrics, t->values->output_dir, t->counters.iteration));
+    REP_TRY(rep_metrics_open(&t->metrics, t->values->output_dir, t->counters.iteration,
+                             t->task->columns, t->task->column_count));
     log_run(t);
     return REP_OK;
 }
@@ -168,7 +143,7 @@ static rep_status create(rep_trainer **out, const rep_train_options *options,
     if (t == NULL) { return rep_fail(REP_ERR_MEMORY, "training: no memory"); }
     t->options = options;
     t->values = rep_config_values(options->config);
-    t->accuracy = -1;
+    t->score = -1;
     t->sent_batch = UINT64_MAX;
     const rep_status status = fill(t);
     if (status != REP_OK) {
@@ -192,10 +167,7 @@ void rep_trainer_destroy(rep_trainer *t) {
     rep_trainer_destroy(t->reference);
     rep_metrics_close(t->metrics);
     rep_evaluator_destroy(t->evaluator);
-    rep_program_destroy(t->program);
-    rep_optimizer_destroy(t->optimizer);
-    rep_model_destroy(t->model);
-    rep_graph_destroy(t->graph);
+    rep_step_net_close(t);
     rep_scales_destroy(t->scales);
     rep_device_close(t->device);
     if (!t->is_reference) { rep_task_close(t->task); }
@@ -207,7 +179,7 @@ void rep_trainer_destroy(rep_trainer *t) {
 rep_status rep_train_explain(char **out, const rep_train_options *options) {
     rep_trainer *t = NULL;
     REP_TRY(rep_trainer_describe(&t, options));
-    const rep_status status = rep_optimizer_explain(t->optimizer, out);
+    const rep_status status = rep_optimizer_explain(t->nets[0].optimizer, out);
     rep_trainer_destroy(t);
     return status;
 }
