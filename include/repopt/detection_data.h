@@ -78,7 +78,7 @@ typedef struct rep_detection_augment {
     float vertical_flip_probability;
     /* Zoom by z^u, u uniform in [-1, 1]: below 1 the picture lies small at a random place of its
      * frame, above 1 a random part fills the frame. */
-    float zoom, zoom_probability; /* z >= 1; 1: off */
+    float zoom, zoom_probability; /* z >= 1; 0 or 1: off */
     /* The frame is parted at a random point of its middle half, and each part shows the largest
      * part of its own proportions, at a random place, of one picture: the batch's own and three
      * others drawn. */

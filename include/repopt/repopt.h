@@ -6,6 +6,7 @@
 #include "repopt/config.h"
 #include "repopt/data.h"
 #include "repopt/detection.h"
+#include "repopt/detection_data.h"
 #include "repopt/detector.h"
 #include "repopt/device.h"
 #include "repopt/graph.h"

@@ -139,8 +139,9 @@ static rep_status check_options(const rep_detection_loader_options *o,
     return check_augment(&o->augment);
 }
 
-/* Evaluation shows every object there is, and the net wants no targets. */
+/* Evaluation shows every object there is, and has no targets. */
 static void settle_options(rep_detection_loader_options *o) {
+    if (o->augment.zoom == 0) { o->augment.zoom = 1; }
     if (o->is_train) { return; }
     o->augment.min_visible = o->augment.min_side_px = 0;
     o->targets.level_count = 0;

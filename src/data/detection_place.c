@@ -39,7 +39,10 @@ rep_placement rep_placement_covering(const rep_picture *picture, rep_rect tile, 
                                      double down) {
     const double scale =
         fmin((double)picture->width / tile.width, (double)picture->height / tile.height);
-    rep_placement p = {.width = tile.width * scale, .height = tile.height * scale, .tile = tile};
+    /* Rounding must not reach over the edge. */
+    rep_placement p = {.width = fmin(tile.width * scale, picture->width),
+                       .height = fmin(tile.height * scale, picture->height),
+                       .tile = tile};
     p.left = across * (picture->width - p.width);
     p.top = down * (picture->height - p.height);
     return p;

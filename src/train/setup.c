@@ -42,51 +42,22 @@ rep_status rep_path_join(char *path, const char *folder, const char *name) {
 /* ---- data
  * ---------------------------------------------------------------------------------------- */
 
-enum { MOST_SIDE_PX = 4096 };
-
-static bool is_side(double side) {
-    return side >= 1 && side <= MOST_SIDE_PX && side == floor(side);
-}
-
-/* INPUT.SIZE, a side or height and width. */
-static rep_status read_sides(int32_t *height, int32_t *width, const rep_numbers size) {
+rep_status rep_setup_size(int32_t *height, int32_t *width, const rep_values *v) {
+    const rep_numbers size = v->input_size;
+    if (size.count == 0) {
+        return rep_fail(REP_ERR_CONFIG,
+                        "INPUT.SIZE: empty, but pictures of a folder need a size; give "
+                        "INPUT.SIZE \"(64, 64)\"");
+    }
     for (size_t i = 0; i < size.count; i++) {
-        if (size.count > 2 || !is_side(size.items[i])) {
-            return rep_fail(REP_ERR_CONFIG,
-                            "INPUT.SIZE: wanted one or two whole numbers from 1 to %d",
-                            MOST_SIDE_PX);
+        const double side = size.items[i];
+        if (size.count > 2 || !(side >= 1 && side <= 4096) || side != floor(side)) {
+            return rep_fail(REP_ERR_CONFIG, "INPUT.SIZE: wanted one or two whole numbers from 1 to "
+                                            "4096");
         }
     }
     *height = (int32_t)size.items[0];
     *width = (int32_t)size.items[size.count - 1];
-    return REP_OK;
-}
-
-/* Only folders of pictures need a size. */
-static rep_status read_size(rep_dataset_options *out, const rep_values *v) {
-    if (v->input_size.count > 0) { return read_sides(&out->height, &out->width, v->input_size); }
-    if (strcmp(v->datasets_name, "folder") != 0) { return REP_OK; }
-    return rep_fail(REP_ERR_CONFIG, "INPUT.SIZE: empty, but pictures of a folder need a size; give "
-                                    "INPUT.SIZE \"(64, 64)\"");
-}
-
-static int32_t pad_side(double side, double multiple) {
-    return (int32_t)(multiple > 1 ? ceil(side / multiple) * multiple : side);
-}
-
-rep_status rep_setup_detector_size(int32_t *height, int32_t *width, const rep_values *v) {
-    if (v->input_size.count > 0) { return read_sides(height, width, v->input_size); }
-    const rep_numbers shorter = v->input_min_size_train;
-    const double longer = (double)v->input_max_size_train;
-    const double multiple = fmin((double)v->dataloader_size_divisibility, MOST_SIDE_PX);
-    if (shorter.count == 0 || !is_side(shorter.items[0]) || !is_side(longer)) {
-        return rep_fail(REP_ERR_CONFIG,
-                        "INPUT.MIN_SIZE_TRAIN, MAX_SIZE_TRAIN: wanted whole numbers from 1 to %d, "
-                        "or give INPUT.SIZE",
-                        MOST_SIDE_PX);
-    }
-    *height = pad_side(shorter.items[0], multiple);
-    *width = pad_side(longer, multiple);
     return REP_OK;
 }
 
@@ -105,12 +76,14 @@ rep_status rep_setup_dataset(rep_dataset **out, const rep_values *v, bool is_tra
         .seed = (uint64_t)v->datasets_drawn_seed,
         .count = (size_t)(is_drawn && !is_limited ? drawn : limit),
     };
-    REP_TRY(read_size(&options, v));
+    /* Only folders of pictures need a size. */
+    if (v->input_size.count > 0 || strcmp(v->datasets_name, "folder") == 0) {
+        REP_TRY(rep_setup_size(&options.height, &options.width, v));
+    }
     return rep_dataset_open(out, &options);
 }
 
-/* PIXEL_MEAN and PIXEL_STD in the order and units of INPUT.TO_BGR255, as 0..1 RGB. */
-static rep_status read_normalisation(rep_augment *out, const rep_values *v, int32_t channels) {
+rep_status rep_setup_normalisation(rep_augment *out, const rep_values *v, int32_t channels) {
     const rep_numbers mean = v->input_pixel_mean, std = v->input_pixel_std;
     const size_t count = (size_t)channels;
     if ((mean.count != 1 && mean.count < count) || (std.count != 1 && std.count < count)) {
@@ -132,11 +105,15 @@ static rep_status read_normalisation(rep_augment *out, const rep_values *v, int3
     return REP_OK;
 }
 
-rep_status rep_setup_loader(rep_loader_options *out, const rep_values *v,
-                            const rep_dataset_info *info, bool is_train) {
+int rep_setup_workers(const rep_values *v) {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const int64_t most = cores > 0 ? cores : 1, wanted = v->dataloader_num_workers;
     const int64_t threads = wanted < most ? wanted : most;
+    return threads > 1 ? (int)threads : 1;
+}
+
+rep_status rep_setup_loader(rep_loader_options *out, const rep_values *v,
+                            const rep_dataset_info *info, bool is_train) {
     rep_loader_options options = {
         .batch = (int32_t)(is_train ? v->solver_ims_per_batch : v->test_ims_per_batch),
         .is_train = is_train,
@@ -149,9 +126,9 @@ rep_status rep_setup_loader(rep_loader_options *out, const rep_values *v,
                     .cutout = (int32_t)v->input_cutout,
                     .is_reversed = v->input_to_bgr255 && info->channels == 3},
         .seed = (uint64_t)v->seed,
-        .threads = threads > 1 ? (int)threads : 1,
+        .threads = rep_setup_workers(v),
     };
-    REP_TRY(read_normalisation(&options.augment, v, info->channels));
+    REP_TRY(rep_setup_normalisation(&options.augment, v, info->channels));
     *out = options;
     return REP_OK;
 }

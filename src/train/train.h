@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
+#include "repopt/detection_data.h"
 #include "repopt/detector.h"
 #include "repopt/train.h"
 #include "train/task.h"
@@ -29,6 +30,21 @@ REP_NODISCARD rep_status rep_setup_loader(rep_loader_options *out, const rep_val
  * by INPUT.MAX_SIZE_TRAIN, padded to DATALOADER.SIZE_DIVISIBILITY. */
 REP_NODISCARD rep_status rep_setup_detector_size(int32_t *height, int32_t *width,
                                                  const rep_values *values);
+/* PIXEL_MEAN and PIXEL_STD in the order and units of INPUT.TO_BGR255, as 0..1 RGB. */
+REP_NODISCARD rep_status rep_setup_normalisation(rep_augment *out, const rep_values *values,
+                                                 int32_t channels);
+/* DATALOADER.NUM_WORKERS, at most one per core and at least one. */
+int rep_setup_workers(const rep_values *values);
+/* INPUT.SIZE, a side or height and width, which must not be empty. */
+REP_NODISCARD rep_status rep_setup_size(int32_t *height, int32_t *width, const rep_values *values);
+/* detection_setup.c: the same for pictures with boxes. A split of DATASETS.NAME coco or voc. */
+REP_NODISCARD rep_status rep_setup_detection_set(rep_detection_set **out, const rep_values *values,
+                                                 bool is_train);
+/* `first_batch` as in rep_detection_loader_options. */
+REP_NODISCARD rep_status rep_setup_detection_loader(rep_detection_loader **out,
+                                                    const rep_values *values,
+                                                    const rep_detection_set *set, bool is_train,
+                                                    uint64_t first_batch);
 void rep_setup_optimizer(rep_optimizer_spec *out, const rep_values *values);
 /* --device of the options, else DEVICE of the configuration. */
 const char *rep_setup_device(const rep_train_options *options);
