@@ -116,12 +116,62 @@ static rep_detection_loader *coded_loader(const rep_detection_set *set,
     return loader;
 }
 
-/* The next batch, which must come. */
-static const rep_detection_batch *coded_next(rep_detection_loader *loader) {
+/* The next batch, NULL after the last. */
+static const rep_detection_batch *coded_take(rep_detection_loader *loader) {
     const rep_detection_batch *batch = NULL;
     CHECK_OK(rep_detection_loader_next(loader, &batch));
+    return batch;
+}
+
+/* The next batch, which must come. */
+static const rep_detection_batch *coded_next(rep_detection_loader *loader) {
+    const rep_detection_batch *batch = coded_take(loader);
     assert_non_null(batch);
     return batch;
+}
+
+/* The warnings since logged_count was set to 0, for rep_log_set. */
+static char logged[4][256];
+static int logged_count;
+
+static void keep_log(void *context, rep_log_level level, const char *text) {
+    (void)context;
+    if (level == REP_LOG_WARNING && logged_count < 4) {
+        (void)snprintf(logged[logged_count++], sizeof logged[0], "%s", text);
+    }
+}
+
+static uint64_t coded_hash_bytes(uint64_t hash, const void *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001B3u;
+    }
+    return hash;
+}
+
+/* Of all that a batch holds. */
+static uint64_t coded_hash(const rep_detection_batch *b, size_t rows) {
+    uint64_t hash = 0xCBF29CE484222325u;
+    const size_t pixels = (size_t)b->height * (size_t)b->width;
+    hash = coded_hash_bytes(hash, b->images, rows * pixels * 3 * sizeof(float));
+    for (size_t i = 0; i < (size_t)b->valid; i++) {
+        const rep_detection_picture *p = &b->pictures[i];
+        const size_t facts[] = {p->index, (size_t)p->width, (size_t)p->height, p->first, p->count};
+        hash = coded_hash_bytes(hash, facts, sizeof facts);
+    }
+    hash = coded_hash_bytes(hash, b->boxes, b->object_count * 4 * sizeof *b->boxes);
+    hash = coded_hash_bytes(hash, b->labels, b->object_count * sizeof *b->labels);
+    hash = coded_hash_bytes(hash, b->keypoints, b->object_count * 3 * CODED_POINTS * sizeof(float));
+    for (size_t i = 0; i < b->level_count; i++) {
+        const rep_detection_level *l = &b->levels[i];
+        const size_t cells = rows * (size_t)l->height * (size_t)l->width;
+        hash = coded_hash_bytes(hash, l->labels, cells * sizeof *l->labels);
+        hash = coded_hash_bytes(hash, l->box_targets, 4 * cells * sizeof(float));
+        hash =
+            coded_hash_bytes(hash, l->keypoint_targets, 2 * CODED_POINTS * cells * sizeof(float));
+        hash =
+            coded_hash_bytes(hash, l->keypoint_weights, 2 * CODED_POINTS * cells * sizeof(float));
+    }
+    return coded_hash_bytes(hash, &b->positives, sizeof b->positives);
 }
 
 #endif

@@ -54,7 +54,8 @@ REP_NODISCARD rep_status rep_detection_set_read(rep_image *out, const rep_detect
 /* ---- options -------------------------------------------------------------------------------- */
 
 /* The size of a picture, then the shape of its batch. maskrcnn-benchmark's rule: the shorter side
- * becomes min, less where the longer one would pass max; the other keeps the aspect ratio. */
+ * becomes min, less where the longer one would pass max (which rounding may, by a pixel or two);
+ * the other keeps the aspect ratio. */
 typedef struct rep_detection_sizes {
     const int32_t *min_sizes; /* one is drawn per picture; evaluation takes the first */
     size_t min_size_count;
