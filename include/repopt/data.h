@@ -88,6 +88,8 @@ REP_NODISCARD rep_status rep_image_resize(rep_image *out, const rep_image *in, i
                                           int32_t height);
 /* Encodes 1 or 3 channels as PNG into *count bytes: free(*out). */
 REP_NODISCARD rep_status rep_image_encode_png(uint8_t **out, size_t *count, const rep_image *in);
+/* The same into a file, whole or not at all. */
+REP_NODISCARD rep_status rep_image_save_png(const char *path, const rep_image *in);
 void rep_image_clear(rep_image *image);
 
 /* ---- batches -------------------------------------------------------------------------------- */

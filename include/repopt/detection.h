@@ -105,6 +105,10 @@ REP_NODISCARD rep_status rep_annotations_load_voc(rep_annotations **out, const c
                                                   const char *split,
                                                   const rep_annotation_options *options);
 void rep_annotations_destroy(rep_annotations *annotations);
+/* Writes COCO JSON, whole or not at all, that rep_annotations_load_coco reads back the same, but
+ * for `source` and is_difficult, which COCO has not. REP_ERR_IO. */
+REP_NODISCARD rep_status rep_annotations_save_coco(const char *path,
+                                                   const rep_annotations *annotations);
 
 /* ---- evaluation ----------------------------------------------------------------------------- */
 

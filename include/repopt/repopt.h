@@ -12,6 +12,8 @@
 #include "repopt/graph.h"
 #include "repopt/log.h"
 #include "repopt/model.h"
+#include "repopt/paint.h"
+#include "repopt/scene.h"
 #include "repopt/status.h"
 #include "repopt/train.h"
 #include "repopt/version.h"

@@ -116,6 +116,11 @@ void cli_profile_take(void *context, const rep_device_info *device, const rep_pr
  * everything. */
 REP_NODISCARD rep_status cli_profile_close(cli_profile *profile, FILE *table);
 
+/* ---- folder.c: the folder that --out names ------------------------------------------------------
+ */
+/* Makes it and its parents. REP_ERR_IO. */
+REP_NODISCARD rep_status cli_folder_make(const char *path);
+
 /* From now on SIGINT and SIGTERM set the returned flag once; a second one ends the program. */
 const volatile int *cli_stop_on_signals(void);
 

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -238,23 +237,6 @@ static rep_status describe_device(quickstart *q) {
     return REP_OK;
 }
 
-/* Makes a folder and its parents. */
-static rep_status make_folders(const char *path) {
-    char part[512];
-    snprintf(part, sizeof part, "%s", path);
-    for (char *c = part + 1;; c++) {
-        if (*c != '/' && *c != '\0') { continue; }
-        const char end = *c;
-        *c = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST) {
-            return rep_fail(REP_ERR_IO, "--out: %s cannot be made (%s); choose another folder",
-                            part, strerror(errno));
-        }
-        if (end == '\0') { return REP_OK; }
-        *c = end;
-    }
-}
-
 /* The runs start anew: what is left of another seed or other settings must not be gone on from. A
  * note in the folder tells a quick start's runs, which may be replaced, from anybody else's. */
 static rep_status claim_folder(const quickstart *q) {
@@ -270,7 +252,7 @@ static rep_status claim_folder(const quickstart *q) {
         }
         if (is_ours) { remove(path); }
     }
-    REP_TRY(make_folders(q->folder));
+    REP_TRY(cli_folder_make(q->folder));
     FILE *file = fopen(note, "w");
     if (file) {
         fprintf(file, "Made by `repopt quickstart --seed %" PRIu64 "`; the next one replaces it.\n",

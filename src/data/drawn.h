@@ -58,9 +58,22 @@ rep_pose rep_pose_make(float x, float y, float radius, float turn, float aspect)
 void rep_outline_make(rep_outline *out, const int8_t (*vertices)[2], size_t count,
                       const rep_pose *pose);
 void rep_outline_shape(rep_outline *out, int shape, const rep_pose *pose);
-bool rep_outline_holds(const rep_outline *outline, rep_point p);
-/* Squared distance of p to the segment a b. */
-float rep_segment_distance2(rep_point p, rep_point a, rep_point b);
+/* Where an outline crosses a row; what has an odd number of crossings to its right is inside. */
+typedef struct rep_crossings {
+    size_t count;
+    float x[REP_OUTLINE_VERTICES];
+} rep_crossings;
+void rep_outline_cross(rep_crossings *out, const rep_outline *outline, float y);
+bool rep_crossings_hold(const rep_crossings *crossings, float x);
+/* Squared distance of p to the segment a b. Here, because filling a field is little else. */
+static inline float rep_segment_distance2(rep_point p, rep_point a, rep_point b) {
+    const float ex = b.x - a.x, ey = b.y - a.y, px = p.x - a.x, py = p.y - a.y;
+    const float length2 = ex * ex + ey * ey;
+    float t = length2 > 0 ? (px * ex + py * ey) / length2 : 0;
+    t = t < 0 ? 0 : t > 1 ? 1 : t;
+    const float dx = px - t * ex, dy = py - t * ey;
+    return dx * dx + dy * dy;
+}
 
 /* ---- fields and paint: drawn_canvas.c ---------------------------------------------------------
  */

@@ -27,15 +27,14 @@ static rep_point middle_of(const rep_field *field, int32_t x, int32_t y) {
                        (float)(field->window.top + y) + 0.5f};
 }
 
-/* Nearest edge, and the sign by counting crossings of a ray. */
-static float outline_distance(const rep_outline *o, rep_point p) {
+/* Distance to the nearest edge. */
+static float edge_distance(const rep_outline *o, rep_point p) {
     float nearest2 = 1e9f;
     for (size_t i = 0, j = o->count - 1; i < o->count; j = i++) {
         const float d2 = rep_segment_distance2(p, o->vertices[i], o->vertices[j]);
         if (d2 < nearest2) { nearest2 = d2; }
     }
-    const float distance = sqrtf(nearest2);
-    return rep_outline_holds(o, p) ? -distance : distance;
+    return sqrtf(nearest2);
 }
 
 void rep_field_outline(rep_field *out, const rep_outline *outline) {
@@ -43,12 +42,18 @@ void rep_field_outline(rep_field *out, const rep_outline *outline) {
     const float reach = outline->reach, margin = 4;
     float *distance = out->distance;
     for (int32_t y = 0; y < out->window.height; y++) {
+        rep_crossings crossings;
+        rep_outline_cross(&crossings, outline, middle_of(out, 0, y).y);
         for (int32_t x = 0; x < out->window.width; x++) {
             const rep_point p = middle_of(out, x, y);
             const float dx = p.x - outline->centre.x, dy = p.y - outline->centre.y;
             const float away2 = dx * dx + dy * dy;
-            const bool is_far = away2 > (reach + margin) * (reach + margin);
-            *distance++ = is_far ? sqrtf(away2) - reach : outline_distance(outline, p);
+            if (away2 > (reach + margin) * (reach + margin)) {
+                *distance++ = sqrtf(away2) - reach;
+                continue;
+            }
+            const float away = edge_distance(outline, p);
+            *distance++ = rep_crossings_hold(&crossings, p.x) ? -away : away;
         }
     }
 }

@@ -95,24 +95,19 @@ void rep_outline_shape(rep_outline *out, int shape, const rep_pose *pose) {
     rep_outline_make(out, outlines[shape].vertices, outlines[shape].count, pose);
 }
 
-/* Counts crossings of a ray. */
-bool rep_outline_holds(const rep_outline *o, rep_point p) {
-    bool is_inside = false;
+void rep_outline_cross(rep_crossings *out, const rep_outline *o, float y) {
+    out->count = 0;
     for (size_t i = 0, j = o->count - 1; i < o->count; j = i++) {
         const rep_point a = o->vertices[i], b = o->vertices[j];
-        const bool is_crossing = (a.y > p.y) != (b.y > p.y);
-        if (is_crossing && p.x < a.x + (b.x - a.x) * ((p.y - a.y) / (b.y - a.y))) {
-            is_inside = !is_inside;
-        }
+        if ((a.y > y) == (b.y > y)) { continue; }
+        out->x[out->count++] = a.x + (b.x - a.x) * ((y - a.y) / (b.y - a.y));
     }
-    return is_inside;
 }
 
-float rep_segment_distance2(rep_point p, rep_point a, rep_point b) {
-    const float ex = b.x - a.x, ey = b.y - a.y, px = p.x - a.x, py = p.y - a.y;
-    const float length2 = ex * ex + ey * ey;
-    float t = length2 > 0 ? (px * ex + py * ey) / length2 : 0;
-    t = t < 0 ? 0 : t > 1 ? 1 : t;
-    const float dx = px - t * ex, dy = py - t * ey;
-    return dx * dx + dy * dy;
+bool rep_crossings_hold(const rep_crossings *crossings, float x) {
+    bool is_inside = false;
+    for (size_t i = 0; i < crossings->count; i++) {
+        if (x < crossings->x[i]) { is_inside = !is_inside; }
+    }
+    return is_inside;
 }

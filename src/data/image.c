@@ -131,3 +131,12 @@ rep_status rep_image_load(rep_image *out, const char *path, int32_t channels) {
     rep_image_scaling whole = {0};
     return rep_image_load_scaled(out, &whole, path, channels);
 }
+
+rep_status rep_image_save_png(const char *path, const rep_image *in) {
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    REP_TRY(rep_image_encode_png(&bytes, &count, in));
+    const rep_status status = rep_file_write(path, bytes, count);
+    free(bytes);
+    return status;
+}
