@@ -32,6 +32,8 @@ enum { PATH_BYTES = 4096, SHEET_CELL_PX = 320, NAME_BYTES = 64 };
 typedef struct synth {
     const char *out, *splits;
     int64_t count, seed, size, sheet;
+    const volatile int *stop;
+    cli_progress progress;
 } synth;
 
 static rep_status take_options(synth *s, cli_words *words) {
@@ -72,16 +74,24 @@ static rep_status write_picture(const char *path, const rep_scene_options *optio
     return status;
 }
 
-static rep_status write_pictures(const synth *s, const char *split, const rep_annotations *truth,
-                                 const rep_scene_options *options, cli_progress *progress) {
+static rep_status write_pictures(synth *s, const char *split, const rep_annotations *truth,
+                                 const rep_scene_options *options) {
     char path[PATH_BYTES];
     rep_status status = REP_OK;
-    for (size_t i = 0; i < truth->picture_count && status == REP_OK; i++) {
+    const size_t count = truth->picture_count;
+    for (size_t i = 0; i < count && status == REP_OK; i++) {
+        if (*s->stop) {
+            status = rep_fail(REP_ERR_INTERRUPTED,
+                              "synth: stopped after %zu of %zu pictures of %s; without their list "
+                              "they are no data set: run it again",
+                              i, count, split);
+            break;
+        }
         status = make_path(path, s->out, split, truth->pictures[i].file_name);
         if (status == REP_OK) { status = write_picture(path, options, i); }
-        cli_progress_count(progress, i + 1, truth->picture_count, split);
+        cli_progress_count(&s->progress, i + 1, count, split);
     }
-    cli_progress_erase(progress);
+    cli_progress_erase(&s->progress);
     return status;
 }
 
@@ -119,7 +129,8 @@ static rep_status write_sheet(const synth *s, const char *split, const rep_annot
         captions[i] = truth->pictures[i].file_name;
         status = mark_picture(&pictures[i], truth, options, i);
     }
-    if (status == REP_OK) { status = rep_paint_sheet(&sheet, pictures, captions, count, NULL); }
+    const rep_sheet_options how = {.cell_px = s->size > SHEET_CELL_PX ? 2 * SHEET_CELL_PX : 0};
+    if (status == REP_OK) { status = rep_paint_sheet(&sheet, pictures, captions, count, &how); }
     if (status == REP_OK) { status = rep_image_save_png(path, &sheet); }
     for (size_t i = 0; pictures && i < count; i++) { rep_image_clear(&pictures[i]); }
     rep_image_clear(&sheet);
@@ -145,7 +156,7 @@ static void print_split(const char *path, const rep_annotations *truth) {
            truth->picture_count, truth->object_count, truth->crowd.count, seen, hidden);
 }
 
-static rep_status write_split(const synth *s, const char *split, cli_progress *progress) {
+static rep_status write_split(synth *s, const char *split) {
     const rep_scene_options options = {.seed = (uint64_t)s->seed,
                                        .is_train = strcmp(split, "train") == 0,
                                        .count = (size_t)s->count,
@@ -161,7 +172,7 @@ static rep_status write_split(const synth *s, const char *split, cli_progress *p
     (void)remove(path);
     rep_annotations *truth = NULL;
     REP_TRY(rep_scene_annotations(&truth, &options));
-    rep_status status = write_pictures(s, split, truth, &options, progress);
+    rep_status status = write_pictures(s, split, truth, &options);
     if (status == REP_OK && s->sheet > 0) { status = write_sheet(s, split, truth, &options); }
     if (status == REP_OK) { status = rep_annotations_save_coco(path, truth); }
     if (status == REP_OK) { print_split(path, truth); }
@@ -174,12 +185,12 @@ int cmd_synth(int argc, char **argv) {
     if (cli_take_help(&words, help)) { return 0; }
     synth s;
     if (take_options(&s, &words) != REP_OK) { return cli_fail(); }
-    cli_progress progress;
-    cli_progress_init(&progress, "synth");
+    s.stop = cli_stop_on_signals();
+    cli_progress_init(&s.progress, "synth");
     static const char *const splits[] = {"train", "test"};
     for (int i = 0; i < 2; i++) {
         if (!strstr(s.splits, splits[i])) { continue; }
-        if (write_split(&s, splits[i], &progress) != REP_OK) { return cli_fail(); }
+        if (write_split(&s, splits[i]) != REP_OK) { return cli_fail(); }
     }
     return 0;
 }

@@ -29,10 +29,10 @@ static const rep_figure_part house_parts[] = {PART(house_roof, -0.45f), PART(hou
                                               PART(house_round, 0.5f)};
 
 /* Swims to the right, its larger fin above. */
-static const int8_t fish[][2] = {{124, 4},   {104, -24}, {74, -46},   {40, -56},  {-14, -112},
-                                 {-32, -46}, {-66, -20}, {-122, -76}, {-98, 0},   {-122, 76},
-                                 {-66, 20},  {-32, 44},  {-12, 54},   {-16, 100}, {36, 58},
-                                 {74, 48},   {104, 28}};
+static const int8_t fish[][2] = {{124, 4},   {104, -24}, {74, -46},  {40, -56},   {-14, -112},
+                                 {-32, -46}, {-62, -18}, {-86, -56}, {-120, -72}, {-106, 0},
+                                 {-120, 72}, {-86, 56},  {-62, 18},  {-32, 44},   {-12, 54},
+                                 {-16, 100}, {36, 58},   {74, 48},   {104, 28}};
 static const int8_t fish_fin[][2] = {{34, -50}, {-10, -94}, {-26, -46}, {0, -36}};
 static const int8_t fish_front[][2] = {{50, -54}, {34, -57}, {22, -30}, {18, 0}, {22, 30},
                                        {34, 58},  {50, 55},  {38, 28},  {34, 0}, {38, -28}};
@@ -71,7 +71,7 @@ const rep_figure_class rep_figure_classes[REP_FIGURE_CLASSES] = {
      .parts = fish_parts,
      .part_count = COUNT(fish_parts),
      .keypoints = {"nose", "upper_fin", "lower_fin", "upper_tail", "lower_tail"},
-     .corners = {0, 4, 13, 7, 9},
+     .corners = {0, 4, 15, 8, 10},
      .sigmas = {0.07, 0.09, 0.09, 0.09, 0.09},
      .tilt = 0.1f,
      .is_mirrored = true},

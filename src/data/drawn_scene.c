@@ -40,6 +40,18 @@ static rep_colour tinted(rep_colour colour, float tone) {
     return rep_colour_mix(colour, (rep_colour){end, end, end}, tone > 0 ? tone : -tone);
 }
 
+static float contrast_of(rep_colour a, rep_colour b) {
+    return fabsf(rep_colour_lightness(a) - rep_colour_lightness(b));
+}
+
+/* The body's colour made lighter or darker, whichever stands out from both body and ground. */
+static rep_colour edge_colour(rep_colour body, rep_colour ground, float share) {
+    const rep_colour light = tinted(body, share), dark = tinted(body, -share);
+    const float of_light = fminf(contrast_of(light, body), contrast_of(light, ground));
+    const float of_dark = fminf(contrast_of(dark, body), contrast_of(dark, ground));
+    return of_light > of_dark ? light : dark;
+}
+
 /* ---- ground and clutter -----------------------------------------------------------------------
  */
 
@@ -110,9 +122,9 @@ static void paint_figure(easel *e, int32_t index) {
     const rep_colour other = rep_colour_vary(&e->rng, body, 0, 0.35f);
     float gx, gy;
     rep_turn(&gx, &gy, rep_rng_uniform(&e->rng));
-    const float side = side_of(e), share = between(e, 0.55f, 0.85f);
+    const float side = side_of(e), share = between(e, 0.6f, 0.85f);
     const float width = side * between(e, 0.007f, 0.012f);
-    const rep_colour edge = tinted(body, rep_colour_lightness(body) < 0.45f ? share : -share);
+    const rep_colour edge = edge_colour(body, e->ground, share);
     lay_field(&e->field, e, &figure->outline, SHADOW_MARGIN_PX);
     if (figure->has_shadow) {
         const int away = 1 + e->canvas.width / 80;
@@ -132,7 +144,7 @@ static void paint_figure(easel *e, int32_t index) {
 
 static void paint_bar(easel *e, const rep_bar *bar) {
     const rep_colour colour = rep_colour_any(&e->rng);
-    const rep_colour edge = tinted(colour, rep_colour_lightness(colour) < 0.45f ? 0.5f : -0.5f);
+    const rep_colour edge = edge_colour(colour, e->ground, 0.5f);
     lay_stroke(&e->field, e, bar->from, bar->to, bar->width);
     rep_canvas_fill(&e->canvas, &e->field, colour, colour, 0, 0, 1);
     paint_edge(e, edge, 1);

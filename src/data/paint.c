@@ -17,7 +17,7 @@ rep_ink rep_ink_on(rep_ink ground) {
 
 static void lay(rep_image *image, int32_t x, int32_t y, rep_ink ink, double cover) {
     const double share = cover * (double)ink.alpha;
-    if (!(share > 0)) { return; }
+    if (!(share > 0)) { return; } /* also what is no number */
     const double grey = luma(ink), colours[3] = {ink.r, ink.g, ink.b};
     uint8_t *pixel =
         image->pixels + ((size_t)y * (size_t)image->width + (size_t)x) * (size_t)image->channels;
@@ -71,7 +71,8 @@ void rep_paint_line(rep_image *image, double x0, double y0, double x1, double y1
         for (int32_t column = left; column < right; column++) {
             const rep_point p = {(float)column + 0.5f, (float)row + 0.5f};
             const double distance = sqrt((double)rep_segment_distance2(p, from, to));
-            lay(image, column, row, ink, fmin(1, 0.5 + width / 2 - distance));
+            const double cover = 0.5 + width / 2 - distance;
+            lay(image, column, row, ink, cover > 1 ? 1 : cover);
         }
     }
 }
