@@ -163,6 +163,47 @@ static void test_holds_everything_it_promises(void **state) {
     rep_annotations_destroy(set);
 }
 
+/* Twice the area of the triangle a b c; below 0 where c lies to the left of the way from a to b, as
+ * y points down. */
+static double side_of(const double *a, const double *b, const double *c) {
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+}
+
+static void check_names(const rep_object *o) {
+    const double *p[5];
+    for (size_t k = 0; k < 5; k++) { p[k] = &o->keypoints[3 * k]; }
+    /* Of a pair the left one, or the upper one, comes first. */
+    const int axis = o->category == 1 ? 0 : 1;
+    if (o->category == 0) {
+        const double tail[2] = {(p[3][0] + p[4][0]) / 2, (p[3][1] + p[4][1]) / 2};
+        for (size_t k = 1; k < 5; k++) {
+            assert_true((side_of(tail, p[0], p[k]) < 0) == (k == 1 || k == 3));
+        }
+        return;
+    }
+    assert_true(p[1][axis] < p[2][axis] && p[3][axis] < p[4][axis]);
+    for (size_t k = 1; k < 5 && o->category == 1; k++) { assert_true(p[0][1] < p[k][1]); }
+    /* A fish's nose and its tail lie at opposite sides of its fins. */
+    if (o->category == 2) {
+        assert_true((p[0][0] > p[1][0]) == (p[1][0] > p[3][0] || p[2][0] > p[4][0]));
+    }
+}
+
+static void test_names_mean_what_they_say(void **state) {
+    (void)state;
+    const rep_scene_options options = options_of(4, false, 300, 0);
+    rep_annotations *set = annotate(&options);
+    size_t checked[3] = {0};
+    for (size_t i = 0; i < set->object_count; i++) {
+        const rep_object *o = &set->objects[i];
+        if (o->keypoints_given < 5) { continue; }
+        check_names(o);
+        checked[o->category]++;
+    }
+    for (int i = 0; i < 3; i++) { assert_true(checked[i] > 100); }
+    rep_annotations_destroy(set);
+}
+
 /* ---- what is said is what is shown ------------------------------------------------------------
  */
 
@@ -415,6 +456,7 @@ int main(void) {
         cmocka_unit_test(test_refuses_senseless_options),
         cmocka_unit_test(test_categories_say_their_points),
         cmocka_unit_test(test_holds_everything_it_promises),
+        cmocka_unit_test(test_names_mean_what_they_say),
         cmocka_unit_test(test_boxes_are_tight),
         cmocka_unit_test(test_seen_corners_show_their_figure),
         cmocka_unit_test(test_what_lies_in_front_hides),

@@ -141,7 +141,7 @@ static rep_status fail_memory(void) {
     return rep_fail(REP_ERR_MEMORY, "drawn scenes: no memory for their annotations");
 }
 
-/* The five keypoints go round a figure: first, left, left, right, right or so. */
+/* The limbs go round a figure: from its leading corner down both sides, and across its end. */
 static rep_status add_category(rep_annotation_builder *b, int32_t index) {
     static const int32_t limbs[REP_FIGURE_KEYPOINTS][2] = {{0, 1}, {0, 2}, {1, 3}, {2, 4}, {3, 4}};
     const rep_figure_class *class = &rep_figure_classes[index];
