@@ -1,4 +1,4 @@
-/* check.h - cmocka, and the two checks every test program needs. */
+/* check.h - cmocka, and what many test programs need. */
 #ifndef REP_TESTS_CHECK_H
 #define REP_TESTS_CHECK_H
 
@@ -14,6 +14,15 @@
 #include <string.h>
 
 #include "repopt/status.h"
+
+/* FNV-1a 64 of more bytes, for what must be the same everywhere; begin with HASH_START. */
+#define HASH_START 0xCBF29CE484222325u
+static inline uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001B3u;
+    }
+    return hash;
+}
 
 /* The expression succeeds; otherwise its sentence is shown. */
 #define CHECK_OK(expression)                                                                       \

@@ -75,6 +75,8 @@ REP_NODISCARD rep_status rep_png_decode(rep_image *out, int *orientation, const 
 int rep_exif_orientation(const uint8_t *bytes, size_t count);
 /* Whether rows and columns change places. */
 bool rep_orientation_swaps(int orientation);
+/* x as a whole number within 0 .. most, which is 0 at least; 0 also for what is no number. */
+int32_t rep_pixel_bound(double x, int32_t most);
 typedef struct rep_rect {
     int32_t left, top, width, height;
 } rep_rect;

@@ -13,6 +13,7 @@ typedef struct rep_colour {
     float r, g, b;
 } rep_colour;
 
+static inline float rep_clamp01(float x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
 rep_colour rep_colour_hsv(float hue, float saturation, float value);
 rep_colour rep_colour_mix(rep_colour a, rep_colour b, float share_of_b);
 float rep_colour_lightness(rep_colour colour);

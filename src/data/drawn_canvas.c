@@ -3,21 +3,15 @@
 
 #include "data/drawn.h"
 
-static float clamp01(float x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
-
 /* ---- fields -----------------------------------------------------------------------------------
  */
 
-static int32_t bound(float x, int32_t most) {
-    return x <= 0 ? 0 : x >= (float)most ? most : (int32_t)x;
-}
-
 rep_rect rep_canvas_window(const rep_canvas *canvas, rep_point centre, float reach, float margin) {
     const float away = reach + margin;
-    const int32_t left = bound(centre.x - away, canvas->width);
-    const int32_t top = bound(centre.y - away, canvas->height);
-    const int32_t right = bound(centre.x + away + 1, canvas->width);
-    const int32_t bottom = bound(centre.y + away + 1, canvas->height);
+    const int32_t left = rep_pixel_bound((double)(centre.x - away), canvas->width);
+    const int32_t top = rep_pixel_bound((double)(centre.y - away), canvas->height);
+    const int32_t right = rep_pixel_bound((double)(centre.x + away + 1), canvas->width);
+    const int32_t bottom = rep_pixel_bound((double)(centre.y + away + 1), canvas->height);
     return (rep_rect){left, top, right - left, bottom - top};
 }
 
@@ -81,7 +75,7 @@ static rep_colour blend(const rep_rect *window, int32_t column, int32_t row, rep
                         rep_colour second, float gx, float gy) {
     const float x = ((float)column + 0.5f) / ((float)window->width / 2) - 1;
     const float y = ((float)row + 0.5f) / ((float)window->height / 2) - 1;
-    return rep_colour_mix(first, second, clamp01(0.5f + gx * x + gy * y));
+    return rep_colour_mix(first, second, rep_clamp01(0.5f + gx * x + gy * y));
 }
 
 void rep_canvas_ground(rep_canvas *canvas, rep_colour first, rep_colour second, float gx,
@@ -121,7 +115,7 @@ void rep_canvas_fill(rep_canvas *canvas, const rep_field *field, rep_colour firs
     const rep_rect *window = &field->window;
     for (int32_t y = 0; y < window->height; y++) {
         for (int32_t x = 0; x < window->width; x++) {
-            const float cover = clamp01(0.5f - field->distance[y * window->width + x]) * alpha;
+            const float cover = rep_clamp01(0.5f - field->distance[y * window->width + x]) * alpha;
             if (cover <= 0) { continue; }
             rep_colour *pixel = pixel_of(canvas, window, x, y);
             *pixel = rep_colour_mix(*pixel, blend(window, x, y, first, second, gx, gy), cover);
@@ -136,7 +130,7 @@ void rep_canvas_outline(rep_canvas *canvas, const rep_field *field, rep_colour c
         for (int32_t x = 0; x < window->width; x++) {
             const float away = fabsf(field->distance[y * window->width + x]) - width / 2;
             rep_colour *pixel = pixel_of(canvas, window, x, y);
-            *pixel = rep_colour_mix(*pixel, colour, clamp01(0.5f - away) * alpha);
+            *pixel = rep_colour_mix(*pixel, colour, rep_clamp01(0.5f - away) * alpha);
         }
     }
 }
@@ -151,7 +145,7 @@ void rep_canvas_shadow(rep_canvas *canvas, const rep_field *field, int dx, int d
             if (u < 0 || u >= window->width || v < 0 || v >= window->height) { continue; }
             const float away = field->distance[v * window->width + u];
             rep_colour *pixel = pixel_of(canvas, window, x, y);
-            *pixel = rep_colour_mix(*pixel, black, clamp01(0.5f - away / blur) * alpha);
+            *pixel = rep_colour_mix(*pixel, black, rep_clamp01(0.5f - away / blur) * alpha);
         }
     }
 }

@@ -4,14 +4,12 @@
 
 #include "data/drawn.h"
 
-static float clamp01(float x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
-
 /* One channel of a colour: a trapezoid over the hue, which peaks at `peak` sixths. */
 static float hue_channel(float hue, float peak) {
     float away = 6 * hue - peak;
     away -= 6 * floorf(away / 6);
     if (away > 3) { away = 6 - away; }
-    return clamp01(2 - away);
+    return rep_clamp01(2 - away);
 }
 
 rep_colour rep_colour_hsv(float hue, float saturation, float value) {

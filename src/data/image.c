@@ -28,6 +28,11 @@ void rep_image_clear(rep_image *image) {
     *image = (rep_image){0};
 }
 
+int32_t rep_pixel_bound(double x, int32_t most) {
+    if (!(x > 0) || most < 0) { return 0; }
+    return x >= most ? most : (int32_t)x;
+}
+
 /* Grey to colour repeats the value; colour to grey takes the luma of ITU-R BT.601 in 16-bit fixed
  * point, which JPEG's own grey channel is too. */
 static rep_status change_channels(rep_image *image, const char *name, int32_t channels) {

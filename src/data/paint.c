@@ -27,11 +27,6 @@ static void lay(rep_image *image, int32_t x, int32_t y, rep_ink ink, double cove
     }
 }
 
-/* A whole number in 0 .. most, also for what is no number. */
-static int32_t bound(double x, int32_t most) {
-    return !(x > 0) ? 0 : x >= most ? most : (int32_t)x;
-}
-
 /* ---- shapes -----------------------------------------------------------------------------------
  */
 
@@ -41,8 +36,10 @@ static double overlap(int32_t i, double from, double to) {
 }
 
 void rep_paint_rect(rep_image *image, double x, double y, double w, double h, rep_ink ink) {
-    const int32_t left = bound(x, image->width), right = bound(ceil(x + w), image->width);
-    const int32_t top = bound(y, image->height), bottom = bound(ceil(y + h), image->height);
+    const int32_t left = rep_pixel_bound(x, image->width),
+                  right = rep_pixel_bound(ceil(x + w), image->width);
+    const int32_t top = rep_pixel_bound(y, image->height),
+                  bottom = rep_pixel_bound(ceil(y + h), image->height);
     for (int32_t row = top; row < bottom; row++) {
         for (int32_t column = left; column < right; column++) {
             lay(image, column, row, ink, overlap(column, x, x + w) * overlap(row, y, y + h));
@@ -62,10 +59,10 @@ void rep_paint_frame(rep_image *image, double x, double y, double w, double h, d
 void rep_paint_line(rep_image *image, double x0, double y0, double x1, double y1, double width,
                     rep_ink ink) {
     const double away = width / 2 + 1;
-    const int32_t left = bound(fmin(x0, x1) - away, image->width);
-    const int32_t right = bound(ceil(fmax(x0, x1) + away), image->width);
-    const int32_t top = bound(fmin(y0, y1) - away, image->height);
-    const int32_t bottom = bound(ceil(fmax(y0, y1) + away), image->height);
+    const int32_t left = rep_pixel_bound(fmin(x0, x1) - away, image->width);
+    const int32_t right = rep_pixel_bound(ceil(fmax(x0, x1) + away), image->width);
+    const int32_t top = rep_pixel_bound(fmin(y0, y1) - away, image->height);
+    const int32_t bottom = rep_pixel_bound(ceil(fmax(y0, y1) + away), image->height);
     const rep_point from = {(float)x0, (float)y0}, to = {(float)x1, (float)y1};
     for (int32_t row = top; row < bottom; row++) {
         for (int32_t column = left; column < right; column++) {

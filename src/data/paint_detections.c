@@ -113,10 +113,6 @@ static void paint_keypoints(easel *e, const mark *m) {
 /* ---- labels -----------------------------------------------------------------------------------
  */
 
-static int32_t into(double x, int32_t most) {
-    return !(x > 0) ? 0 : x > most ? (most > 0 ? most : 0) : (int32_t)x;
-}
-
 static bool is_free(const easel *e, const rep_rect *r) {
     for (int32_t i = 0; i < e->label_count; i++) {
         const rep_rect *o = &e->labels[i];
@@ -137,8 +133,8 @@ static rep_rect find_place(const easel *e, const mark *m) {
     const double lefts[] = {m->x, m->x + m->w - r.width};
     rep_rect first = r;
     for (int i = 0; i < 8; i++) {
-        r.left = into(lefts[i / 4], e->image->width - r.width);
-        r.top = into(tops[i % 4], e->image->height - r.height);
+        r.left = rep_pixel_bound(lefts[i / 4], e->image->width - r.width);
+        r.top = rep_pixel_bound(tops[i % 4], e->image->height - r.height);
         if (i == 0) { first = r; }
         if (is_free(e, &r)) { return r; }
     }
