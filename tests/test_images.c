@@ -231,6 +231,57 @@ static void test_orientation(void **state) {
     }
 }
 
+/* libjpeg's size of a side at m / 8. */
+static int32_t scaled_side(int32_t side, int32_t parts) { return (side * parts + 7) / 8; }
+
+static void check_scaled(const byte_buffer *file, bool is_turned, int32_t least_width,
+                         int32_t least_height) {
+    const int32_t full[2] = {is_turned ? 40 : 61, is_turned ? 61 : 40};
+    int32_t parts = 1;
+    while (parts < 8 && (scaled_side(full[0], parts) < least_width ||
+                         scaled_side(full[1], parts) < least_height)) {
+        parts++;
+    }
+    rep_image image = {0};
+    rep_image_scaling scaling = {.least_width = least_width, .least_height = least_height};
+    CHECK_OK(rep_image_decode_scaled(&image, &scaling, "x", file->bytes, file->count, 1));
+    assert_true(scaling.full_width == full[0] && scaling.full_height == full[1]);
+    assert_int_equal(image.width, scaled_side(full[0], parts));
+    assert_int_equal(image.height, scaled_side(full[1], parts));
+    /* The outermost pixels hold what the encoder made up to fill its blocks. */
+    for (int32_t y = 1; y + 1 < image.height; y++) {
+        for (int32_t x = 1; x + 1 < image.width; x++) {
+            const double at_x = (x + 0.5) * 8 / parts - 0.5, at_y = (y + 0.5) * 8 / parts - 0.5;
+            /* Orientation 6: the stored row is the column counted from the right. */
+            const double column = is_turned ? at_y : at_x;
+            const double row = is_turned ? 8.0 * image.width / parts - 1 - at_x : at_y;
+            check_near(image.pixels[y * image.width + x], (int)lround(2 * column + 3 * row), 2);
+        }
+    }
+    rep_image_clear(&image);
+}
+
+static void test_jpeg_comes_near_the_size_wanted(void **state) {
+    (void)state;
+    uint8_t pixels[61 * 40];
+    for (int i = 0; i < 61 * 40; i++) { pixels[i] = (uint8_t)(2 * (i % 61) + 3 * (i / 61)); }
+    for (int turn = 0; turn < 2; turn++) {
+        const jpeg_spec spec = {.width = 61,
+                                .height = 40,
+                                .components = 1,
+                                .in_space = JCS_GRAYSCALE,
+                                .stored_space = JCS_GRAYSCALE,
+                                .is_progressive = turn == 1,
+                                .orientation = turn ? 6 : 1};
+        const byte_buffer file = make_jpeg(&spec, pixels);
+        for (int32_t least = 1; least <= 70; least++) {
+            check_scaled(&file, turn, least, 1);
+            check_scaled(&file, turn, 1, least);
+        }
+        free(file.bytes);
+    }
+}
+
 static void test_damaged_exif_means_upright(void **state) {
     (void)state;
     uint8_t exif[64];
@@ -464,6 +515,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_jpeg_colours),
         cmocka_unit_test(test_orientation),
+        cmocka_unit_test(test_jpeg_comes_near_the_size_wanted),
         cmocka_unit_test(test_damaged_exif_means_upright),
         cmocka_unit_test(test_png_types),
         cmocka_unit_test(test_png_round_trip),
