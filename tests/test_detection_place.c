@@ -178,6 +178,33 @@ static void test_objects_match_a_slow_reference(void **state) {
     assert_true(kept > 100 && dropped > 100 && whole > 50);
 }
 
+static void test_a_part_is_whole_pixels(void **state) {
+    (void)state;
+    const rep_annotations *all = rep_detection_set_annotations(coded);
+    rep_rng rng;
+    rep_rng_init(&rng, 3, 4);
+    for (int round = 0; round < 40; round++) {
+        const size_t index = rep_rng_below(&rng, CODED_COUNT);
+        const rep_picture *picture = &all->pictures[index];
+        /* A part as large as its tile, but for a fraction: pixels are copied. */
+        rep_placement p = {.tile = {0, 0, 21, 17}};
+        p.width = draw(&rng, 20.6, 21.4);
+        p.height = draw(&rng, 16.6, 17.4);
+        p.left = draw(&rng, 0, picture->width - p.width);
+        p.top = draw(&rng, 0, picture->height - p.height);
+        const rep_placement wanted = p;
+        rep_image image = {0};
+        CHECK_OK(rep_placement_read(&image, &p, coded, index));
+        assert_true(p.width == 21 && p.height == 17);
+        assert_true(fabs(p.left - wanted.left) <= 0.5 && fabs(p.top - wanted.top) <= 0.5);
+        for (int i = 0; i < 21 * 17; i++) {
+            assert_true(image.pixels[3 * i] == 2 * (p.left + i % 21));
+            assert_true(image.pixels[3 * i + 1] == 2 * (p.top + (double)(i / 21)));
+        }
+        rep_image_clear(&image);
+    }
+}
+
 /* ---- objects against the pixels ---------------------------------------------------------------
  */
 
@@ -319,6 +346,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes_are_maskrcnn_benchmarks),
         cmocka_unit_test(test_objects_match_a_slow_reference),
+        cmocka_unit_test(test_a_part_is_whole_pixels),
         cmocka_unit_test(test_pixels_agree_with_objects),
         cmocka_unit_test(test_colours_reach_every_tile),
     };
