@@ -28,9 +28,10 @@ rep_frame rep_frame_resized(int32_t width, int32_t height, int32_t least, int32_
     int64_t side = least;
     if ((double)longer / (double)shorter * (double)least > most) {
         side = (int64_t)nearbyint(most * (double)shorter / (double)longer);
-        if (side < 1) { side = 1; }
     }
-    const int32_t other = (int32_t)(side * longer / shorter);
+    /* A thread of a picture, of which theirs would leave nothing, loses its proportions. */
+    const int32_t other = side < 1 ? most : (int32_t)(side * longer / shorter);
+    if (side < 1) { side = 1; }
     return width < height ? (rep_frame){other, (int32_t)side} : (rep_frame){(int32_t)side, other};
 }
 
