@@ -263,6 +263,9 @@ static void test_next_batch(void **state) {
             twice_write(&t, number);
             CHECK_OK(rep_program_run(t.program, REP_FORWARD, REP_UPDATE));
         }
+        /* Phases one by one: results are copied out after each but the update. */
+        CHECK_OK(rep_program_run(t.program, REP_FORWARD, REP_FORWARD));
+        CHECK_OK(rep_program_run(t.program, REP_BACKWARD, REP_UPDATE));
         CHECK_OK(rep_program_wait(t.program));
         twice_expect(&t, t.y, 2, 19);
         twice_close(&t);

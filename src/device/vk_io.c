@@ -209,7 +209,9 @@ rep_status rep_vk_io_take(rep_program *program, VkCommandBuffer *out, uint32_t *
 }
 
 void rep_vk_io_expect(rep_program *program) {
+    const rep_vk_device *device = program->device->impl;
     rep_vk_io *io = &((rep_vk_program *)program->impl)->io;
+    io->results_start = device->started + 1;
     for (uint32_t i = 0; i < io->count; i++) {
         if (io->tensors[i].is_result) { io->tensors[i].last = REP_VK_RESULT; }
     }

@@ -125,8 +125,9 @@ typedef struct rep_vk_io {
     rep_vk_buffer results;    /* the host's */
     rep_vk_io_tensor *tensors;
     uint32_t count;
-    uint32_t slot;      /* the next run's */
-    uint64_t starts[2]; /* the start that read this slot last: device->started behind it */
+    uint32_t slot;          /* the next run's */
+    uint64_t starts[2];     /* the start that read this slot last: device->started behind it */
+    uint64_t results_start; /* the one that filled `results` last */
     VkCommandBuffer copy_out;
 } rep_vk_io;
 typedef struct rep_vk_program {

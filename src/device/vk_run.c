@@ -310,12 +310,13 @@ static rep_status start(rep_program *program, rep_phase first, rep_phase last) {
 static rep_status run(rep_program *program, rep_phase first, rep_phase last) {
     rep_vk_program *p = program->impl;
     const rep_vk_device *device = program->device->impl;
-    bool is_ready = true, is_running = false;
+    /* What is recorded runs once at a time, and ticks are read in between. */
+    bool is_ready = true,
+         is_running = first != REP_UPDATE && p->io.results_start > device->finished;
     for (uint32_t phase = first; phase <= (uint32_t)last; phase++) {
         is_ready = is_ready && is_recorded(p, phase);
         is_running = is_running || p->is_running[phase];
     }
-    /* A recorded phase runs once at a time, and its ticks are read in between. */
     if (is_running || device->started - device->finished >= REP_VK_MOST_RUNNING) {
         REP_TRY(finish(program));
     }
