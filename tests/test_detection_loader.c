@@ -428,7 +428,9 @@ static rep_detection_loader *open_configured(rep_detection_set **set, const char
     CHECK_OK(rep_config_merge_text(config, "test.yaml", text, strlen(text)));
     const rep_values *v = rep_config_values(config);
     CHECK_OK(rep_setup_detection_set(set, v, is_train));
-    CHECK_OK(rep_setup_detection_loader(&loader, v, *set, is_train, 0));
+    rep_detection_setup setup;
+    CHECK_OK(rep_setup_detection(&setup, v, is_train));
+    CHECK_OK(rep_detection_loader_create(&loader, *set, &setup.options));
     rep_config_destroy(config);
     return loader;
 }

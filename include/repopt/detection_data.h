@@ -27,18 +27,28 @@ typedef struct rep_detection_loader rep_detection_loader;
 /* ---- sets ----------------------------------------------------------------------------------- */
 
 typedef struct rep_detection_set_options {
-    const char *kind;        /* "coco", "voc" */
+    const char *kind;        /* "coco", "voc", "drawn", "files" */
     const char *root;        /* folder that the names below are relative to */
     const char *images;      /* coco: folder of the pictures; NULL or "": root itself */
     const char *annotations; /* coco: file of instances or person_keypoints */
     const char *split;       /* voc: ImageSets/Main/<split>.txt */
     rep_annotation_options annotation;
+    uint64_t seed;   /* drawn: rep_scene_options' */
+    bool is_train;   /* drawn: which split */
+    size_t count;    /* drawn: pictures */
+    int32_t side_px; /* drawn */
+    /* files: pictures that nobody annotated, and what may be found on them. Borrowed until the set
+     * is closed. */
+    const char *const *files;
+    size_t file_count;
+    const rep_category *categories;
+    size_t category_count;
     size_t limit; /* only the first so many pictures, in the order of their ids; 0: all */
 } rep_detection_set_options;
 
-/* Reads the annotations. Nothing of `options` is borrowed after the call. Errors: those of
- * rep_annotations_load_coco and _voc, REP_ERR_ARGUMENT for an unknown kind or a missing name,
- * REP_ERR_DATA for more than 2^32 - 1 pictures. */
+/* Reads the annotations. Of `options` only what "files" names is borrowed after the call. Errors:
+ * those of rep_annotations_load_coco and _voc, REP_ERR_ARGUMENT for an unknown kind or a missing
+ * name, REP_ERR_DATA for more than 2^32 - 1 pictures. */
 REP_NODISCARD rep_status rep_detection_set_open(rep_detection_set **out,
                                                 const rep_detection_set_options *options);
 void rep_detection_set_close(rep_detection_set *set);
@@ -175,6 +185,13 @@ size_t rep_detection_loader_epoch_batches(const rep_detection_loader *loader);
 /* Shapes of batches: *height and *width of number `bucket`, smallest area first; their count. */
 size_t rep_detection_loader_bucket(int32_t *height, int32_t *width,
                                    const rep_detection_loader *loader, size_t bucket);
+/* The same of a loader that is yet to be: shapes[capacity] get them, *count how many there are. */
+typedef struct rep_detection_shape {
+    int32_t height, width;
+} rep_detection_shape;
+REP_NODISCARD rep_status rep_detection_shapes(rep_detection_shape *shapes, size_t capacity,
+                                              size_t *count, const rep_detection_set *set,
+                                              const rep_detection_sizes *sizes);
 /* K: the most keypoints that a category has. */
 int32_t rep_detection_set_keypoint_count(const rep_detection_set *set);
 

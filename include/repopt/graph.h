@@ -49,12 +49,12 @@ typedef enum rep_region { REP_WORK, REP_STATE, REP_IO } rep_region;
 /* What a state tensor is; the optimizer groups parameters by it (design: weight decay). */
 typedef enum rep_kind {
     REP_KIND_NONE,
-    REP_KIND_WEIGHT,    /* kernels and matrices: decay */
-    REP_KIND_NORM,      /* normalisation weights: no decay */
-    REP_KIND_BIAS,      /* biases: no decay */
-    REP_KIND_SCALE,     /* branch or level scales: no decay */
-    REP_KIND_IDENTITY,  /* identity scale u: decay, it stands for a kernel */
-    REP_KIND_BUFFER     /* running statistics: not trained */
+    REP_KIND_WEIGHT,   /* kernels and matrices: decay */
+    REP_KIND_NORM,     /* normalisation weights: no decay */
+    REP_KIND_BIAS,     /* biases: no decay */
+    REP_KIND_SCALE,    /* branch or level scales: no decay */
+    REP_KIND_IDENTITY, /* identity scale u: decay, it stands for a kernel */
+    REP_KIND_BUFFER    /* running statistics: not trained */
 } rep_kind;
 
 /* Parts of a step, in order; a program can run them apart. */
@@ -64,7 +64,9 @@ typedef enum rep_phase { REP_FORWARD, REP_BACKWARD, REP_UPDATE, REP_PHASE_COUNT 
 typedef uint32_t rep_uint; /* `uint` of ops.def, which C libraries may define differently */
 #define uint rep_uint
 #define REP_BLOCK(name) typedef struct name {
-#define REP_BLOCK_END(name) } name;
+#define REP_BLOCK_END(name)                                                                        \
+    }                                                                                              \
+    name;
 #include "repopt/ops.def"
 #undef REP_BLOCK
 #undef REP_BLOCK_END
@@ -160,8 +162,8 @@ void rep_graph_place(rep_graph *graph, rep_id child, rep_id block, size_t offset
  * outputs created by one append have consecutive ids. */
 rep_id rep_graph_append(rep_graph *graph, rep_op op, const void *params, const rep_id *in,
                         uint32_t in_count, const rep_id *out);
-#define REP_APPEND(graph, NAME, params, ...)                                    \
-    rep_graph_append(graph, REP_OP_##NAME, params, (const rep_id[]){__VA_ARGS__}, \
+#define REP_APPEND(graph, NAME, params, ...)                                                       \
+    rep_graph_append(graph, REP_OP_##NAME, params, (const rep_id[]){__VA_ARGS__},                  \
                      (uint32_t)(sizeof((const rep_id[]){__VA_ARGS__}) / sizeof(rep_id)), NULL)
 
 /* Nodes appended from now on belong to `phase` (REP_FORWARD at first). */

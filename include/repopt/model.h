@@ -31,8 +31,8 @@ typedef struct rep_vgg_spec {
     bool has_se;                         /* squeeze-excite behind each block (post_se) */
     bool scale_init_stage;               /* s, t start at sqrt(2/i); false: at 1 */
     float bn_eps, bn_momentum;
-    uint32_t conv_algo;                  /* 0 rule, 1 direct, 2 winograd */
-    bool is_half;                        /* activations in f16; parameters, statistics, loss f32 */
+    uint32_t conv_algo; /* 0 rule, 1 direct, 2 winograd */
+    bool is_half;       /* activations in f16; parameters, statistics, loss f32 */
 } rep_vgg_spec;
 
 /* One re-parameterisable block, in network order. Ids are 0 where the mode has no such tensor. */
@@ -43,7 +43,7 @@ typedef struct rep_block {
     rep_id weight, weight_1x1; /* conv.weight, conv_1x1.weight */
     rep_id s, t, u;            /* scale_conv, scale_1x1, scale_identity */
     rep_id bn_weight;
-    float scale_init;          /* what s and t start at */
+    float scale_init; /* what s and t start at */
 } rep_block;
 
 typedef struct rep_model rep_model;
@@ -140,10 +140,10 @@ typedef struct rep_optimizer_spec {
     rep_sgd_params sgd;
     rep_adamw_params adamw;
     float lr_factor_bias, weight_decay, weight_decay_bias, weight_decay_norm;
-    float clip_norm;       /* 0: only measured */
-    bool clip_is_plain;    /* unmasked norm (breaks the equality; the linter says so) */
-    float ema_decay;       /* 0: no average */
-    bool accumulates;      /* adds the gradient sum block */
+    float clip_norm;           /* 0: only measured */
+    bool clip_is_plain;        /* unmasked norm (breaks the equality; the linter says so) */
+    float ema_decay;           /* 0: no average */
+    bool accumulates;          /* adds the gradient sum block */
     bool is_identity_constant; /* the CSLA twin's identity is no parameter: no + 1 in the mask */
 } rep_optimizer_spec;
 

@@ -18,7 +18,7 @@ extern "C" {
 
 #if defined(__GNUC__)
 #define REP_NODISCARD __attribute__((warn_unused_result))
-#define REP_PRINTF(format_index, first_index) \
+#define REP_PRINTF(format_index, first_index)                                                      \
     __attribute__((format(printf, format_index, first_index)))
 #else
 #define REP_NODISCARD
@@ -26,18 +26,18 @@ extern "C" {
 #endif
 
 /* Every code once: name, value, exit code of the command line program, meaning. */
-#define REP_STATUS_MAP(X)                                                        \
-    X(OK, 0, 0, "success")                                                       \
-    X(ERR_ARGUMENT, -1, 2, "a bad option or function argument")                  \
-    X(ERR_CONFIG, -2, 2, "a bad configuration file or key")                      \
-    X(ERR_SHAPE, -3, 2, "shapes that do not fit")                                \
-    X(ERR_DATA, -4, 3, "a bad data set, image or checkpoint")                    \
-    X(ERR_IO, -5, 3, "a file that cannot be read or written")                    \
-    X(ERR_DEVICE, -6, 4, "a compute device that is missing or failed")           \
-    X(ERR_MEMORY, -7, 7, "out of memory, or above a limit of the device")        \
-    X(ERR_NUMERIC, -8, 5, "a value that is not finite, or a check that failed") \
-    X(ERR_INTERRUPTED, -9, 130, "stopped by a signal")                           \
-    X(ERR_LOST, -10, 6, "a compute device that went away while it worked")       \
+#define REP_STATUS_MAP(X)                                                                          \
+    X(OK, 0, 0, "success")                                                                         \
+    X(ERR_ARGUMENT, -1, 2, "a bad option or function argument")                                    \
+    X(ERR_CONFIG, -2, 2, "a bad configuration file or key")                                        \
+    X(ERR_SHAPE, -3, 2, "shapes that do not fit")                                                  \
+    X(ERR_DATA, -4, 3, "a bad data set, image or checkpoint")                                      \
+    X(ERR_IO, -5, 3, "a file that cannot be read or written")                                      \
+    X(ERR_DEVICE, -6, 4, "a compute device that is missing or failed")                             \
+    X(ERR_MEMORY, -7, 7, "out of memory, or above a limit of the device")                          \
+    X(ERR_NUMERIC, -8, 5, "a value that is not finite, or a check that failed")                    \
+    X(ERR_INTERRUPTED, -9, 130, "stopped by a signal")                                             \
+    X(ERR_LOST, -10, 6, "a compute device that went away while it worked")                         \
     X(ERR_SHADER, -11, 8, "a shader that does not compile")
 
 typedef enum rep_status {
@@ -65,10 +65,10 @@ const char *rep_status_text(rep_status status);
 int rep_status_exit_code(rep_status status);
 
 /* Leaves the calling function with the status of `expression` unless that is REP_OK. */
-#define REP_TRY(expression)                         \
-    do {                                            \
-        const rep_status rep_try_ = (expression);   \
-        if (rep_try_ != REP_OK) { return rep_try_; } \
+#define REP_TRY(expression)                                                                        \
+    do {                                                                                           \
+        const rep_status rep_try_ = (expression);                                                  \
+        if (rep_try_ != REP_OK) { return rep_try_; }                                               \
     } while (0)
 
 #ifdef __cplusplus

@@ -327,3 +327,15 @@ size_t rep_detection_loader_bucket(int32_t *height, int32_t *width, const rep_de
     }
     return l->buckets.count;
 }
+
+rep_status rep_detection_shapes(rep_detection_shape *shapes, size_t capacity, size_t *count,
+                                const rep_detection_set *set, const rep_detection_sizes *sizes) {
+    rep_buckets buckets;
+    REP_TRY(rep_buckets_init(&buckets, sizes, &set->face));
+    *count = buckets.count;
+    for (size_t i = 0; i < buckets.count && i < capacity; i++) {
+        shapes[i] = (rep_detection_shape){buckets.items[i].height, buckets.items[i].width};
+    }
+    rep_buckets_clear(&buckets);
+    return REP_OK;
+}

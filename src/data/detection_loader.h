@@ -23,6 +23,12 @@ struct rep_detection_set {
     rep_annotations face;         /* the same within the limit */
 };
 
+/* detection_drawn.c, detection_files.c: fill a zeroed set. */
+REP_NODISCARD rep_status rep_detection_drawn_open(rep_detection_set *set,
+                                                  const rep_detection_set_options *options);
+REP_NODISCARD rep_status rep_detection_files_open(rep_detection_set *set,
+                                                  const rep_detection_set_options *options);
+
 /* ---- shapes --------------------------------------------------------------------------------- */
 
 typedef struct rep_frame {

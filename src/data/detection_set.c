@@ -55,7 +55,10 @@ static const struct {
     const char *kind;
     rep_status (*open)(rep_detection_set *set, const rep_detection_set_options *options);
     bool has_root;
-} kinds[] = {{"coco", open_coco, true}, {"voc", open_voc, true}};
+} kinds[] = {{"coco", open_coco, true},
+             {"voc", open_voc, true},
+             {"drawn", rep_detection_drawn_open, false},
+             {"files", rep_detection_files_open, false}};
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 
 /* Everything behind the limit is out of sight. */
@@ -89,7 +92,8 @@ rep_status rep_detection_set_open(rep_detection_set **out,
     while (k < KIND_COUNT && (!options->kind || strcmp(options->kind, kinds[k].kind) != 0)) { k++; }
     if (k == KIND_COUNT) {
         return rep_fail(REP_ERR_ARGUMENT,
-                        "data set '%s' has no boxes; for detection DATASETS.NAME is coco or voc",
+                        "data set '%s' has no boxes; for detection DATASETS.NAME is coco, voc or "
+                        "drawn",
                         options->kind ? options->kind : "");
     }
     if (kinds[k].has_root) {

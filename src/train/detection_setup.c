@@ -5,7 +5,7 @@
 
 #include "train/train.h"
 
-enum { MOST_NUMBERS = 128, MOST_SIDE_PX = 16384 };
+enum { MOST_NUMBERS = REP_SETUP_NUMBERS, MOST_SIDE_PX = 16384 };
 
 /* A split's name, which VOC has one list for. */
 static const char *split_of(const rep_values *v, bool is_train) {
@@ -29,6 +29,9 @@ rep_status rep_setup_detection_set(rep_detection_set **out, const rep_values *v,
         .images = images,
         .annotations = is_train ? v->datasets_annotations_train : v->datasets_annotations_test,
         .split = split_of(v, is_train),
+        .seed = (uint64_t)v->datasets_drawn_seed,
+        .is_train = is_train,
+        .count = (size_t)(is_train ? v->datasets_drawn_count_train : v->datasets_drawn_count_test),
         .limit = (size_t)(is_train ? v->datasets_limit_train : v->datasets_limit_test)};
     return rep_detection_set_open(out, &options);
 }
@@ -146,25 +149,19 @@ static rep_detection_augment augment_of(const rep_values *v) {
                                    .min_side_px = (float)v->input_min_box_side};
 }
 
-rep_status rep_setup_detection_loader(rep_detection_loader **out, const rep_values *v,
-                                      const rep_detection_set *set, bool is_train,
-                                      uint64_t first_batch) {
-    int32_t min_sizes[MOST_NUMBERS], buckets[MOST_NUMBERS];
-    rep_fcos_level levels[REP_DETECTION_LEVELS];
-    rep_detection_loader_options options = {
+rep_status rep_setup_detection(rep_detection_setup *out, const rep_values *v, bool is_train) {
+    out->options = (rep_detection_loader_options){
         .batch = (int32_t)(is_train ? v->solver_ims_per_batch : v->test_ims_per_batch),
         .is_train = is_train,
         .augment = augment_of(v),
-        .targets = {.levels = levels,
+        .targets = {.levels = out->levels,
                     .level_count = v->model_fcos_fpn_strides.count,
                     .radius = (float)v->model_fcos_center_sampling_radius,
                     .is_normalised = v->model_fcos_norm_reg_targets},
         .seed = (uint64_t)v->seed,
-        .first_batch = first_batch,
         .threads = rep_setup_workers(v),
         .is_bad_skipped = v->dataloader_skip_bad};
-    REP_TRY(read_levels(levels, v));
-    REP_TRY(read_sizes(&options.sizes, min_sizes, buckets, v, is_train));
-    REP_TRY(rep_setup_normalisation(&options.augment.colour, v, 3));
-    return rep_detection_loader_create(out, set, &options);
+    REP_TRY(read_levels(out->levels, v));
+    REP_TRY(read_sizes(&out->options.sizes, out->min_sizes, out->buckets, v, is_train));
+    return rep_setup_normalisation(&out->options.augment.colour, v, 3);
 }

@@ -40,11 +40,15 @@ REP_NODISCARD rep_status rep_setup_size(int32_t *height, int32_t *width, const r
 /* detection_setup.c: the same for pictures with boxes. A split of DATASETS.NAME coco or voc. */
 REP_NODISCARD rep_status rep_setup_detection_set(rep_detection_set **out, const rep_values *values,
                                                  bool is_train);
-/* `first_batch` as in rep_detection_loader_options. */
-REP_NODISCARD rep_status rep_setup_detection_loader(rep_detection_loader **out,
-                                                    const rep_values *values,
-                                                    const rep_detection_set *set, bool is_train,
-                                                    uint64_t first_batch);
+/* Its loader's options, with the arrays they point to: not to be copied. */
+enum { REP_SETUP_NUMBERS = 128 };
+typedef struct rep_detection_setup {
+    rep_detection_loader_options options;
+    int32_t min_sizes[REP_SETUP_NUMBERS], buckets[REP_SETUP_NUMBERS];
+    rep_fcos_level levels[REP_DETECTION_LEVELS];
+} rep_detection_setup;
+REP_NODISCARD rep_status rep_setup_detection(rep_detection_setup *out, const rep_values *values,
+                                             bool is_train);
 void rep_setup_optimizer(rep_optimizer_spec *out, const rep_values *values);
 /* --device of the options, else DEVICE of the configuration. */
 const char *rep_setup_device(const rep_train_options *options);

@@ -1,0 +1,43 @@
+/* detect.h - what the files of the detection task share. */
+#ifndef REP_TRAIN_DETECT_H
+#define REP_TRAIN_DETECT_H
+
+#include "nn/nn.h"
+#include "train/train.h"
+
+typedef struct rep_detect_data {
+    rep_detection_set *train, *test; /* NULL: not opened; test: or not named */
+    rep_detection_setup setup;       /* of the training loader */
+    rep_detection_loader *loader;
+    int32_t keypoint_count; /* of the data; below 0: not known */
+    uint32_t *ids;          /* of the batch taken last, SOLVER.IMS_PER_BATCH */
+} rep_detect_data;
+
+/* eval_detect.c: boxes and keypoints of the test split, found and evaluated. */
+REP_NODISCARD rep_status rep_detect_evaluate(rep_evaluator **out, const rep_task *task,
+                                             rep_device *device, rep_mode mode,
+                                             rep_program *state_of, const char *prefix);
+
+/* The same on any set; without is_judged its annotations are not looked at. */
+REP_NODISCARD rep_status rep_detect_evaluator_create(rep_evaluator **out, const rep_task *task,
+                                                     const rep_detection_set *set, bool is_judged,
+                                                     rep_device *device, rep_mode mode,
+                                                     rep_program *state_of, const char *prefix);
+
+/* detections.c: a growing list of what was found, keypoints included. */
+typedef struct rep_detection_list {
+    rep_detection *items;
+    double *points; /* K x 2 each */
+    size_t count, room;
+    int32_t keypoint_count;
+} rep_detection_list;
+/* A picture's findings, in pixels of the batch, as detections in pixels of its file. */
+REP_NODISCARD rep_status rep_detection_list_add(rep_detection_list *list,
+                                                const rep_detection_picture *picture,
+                                                const rep_fcos_found *found, const float *points,
+                                                size_t count);
+/* Sets the items' pointers to their keypoints; call when the list is complete. */
+void rep_detection_list_close(rep_detection_list *list);
+void rep_detection_list_clear(rep_detection_list *list);
+
+#endif
