@@ -1,5 +1,6 @@
 /* test_conv_shaders.c - which shaders serve a convolution on a Vulkan device: the algo word, the
- * rule's shapes, the memory it takes; and that the tiles timed for it change no bit.
+ * rule's shapes, the memory it takes, the runs of its sums; and that the tiles timed for it
+ * change no bit.
  *
  * Runs on the driver that VK_DRIVER_FILES names; see devices.h.
  */
@@ -182,15 +183,12 @@ static float *run(const layer *l, size_t *count) {
 }
 
 /* The tile a GPU would time to be the best, and the one a software driver takes unasked. */
-static void test_tiles_change_no_bit(void **state) {
-    (void)state;
+static void check_tiles(layer l) {
     for (int back = 0; back < 2; back++) {
-        layer l = plain((rep_shape){2, 64, 16, 16}, 68, RULE);
         l.is_back = back;
         size_t count = 0, again = 0;
         options.is_like_gpu = false;
         rep_vulkan_configure(&options);
-        assert_true(is_winograd(&l));
         float *unasked = run(&l, &count);
         options.is_like_gpu = true;
         rep_vulkan_configure(&options);
@@ -202,6 +200,36 @@ static void test_tiles_change_no_bit(void **state) {
     }
 }
 
+static void test_tiles_change_no_bit(void **state) {
+    (void)state;
+    const layer l = plain((rep_shape){2, 64, 16, 16}, 68, RULE);
+    assert_true(is_winograd(&l));
+    check_tiles(l);
+    check_tiles(plain((rep_shape){1, 60, 5, 6}, 60, DIRECT)); /* runs, the last of them short */
+}
+
+enum { RUN_WORD = 22, RUN = 256 };
+
+static uint32_t run_of(rep_shape x, rep_uint algo, bool is_back, int32_t c_out) {
+    layer l = plain(x, c_out, algo);
+    l.is_back = is_back;
+    const rep_dispatch d = ask(&l, NULL);
+    assert_true(d.spec_count > RUN_WORD);
+    return d.spec[RUN_WORD];
+}
+
+/* Long sums are made in runs, short ones keep the registers that takes: 56 channels make 504
+ * products to a sum, 57 make 513. */
+static void test_long_sums(void **state) {
+    (void)state;
+    assert_int_equal(run_of((rep_shape){1, 56, 5, 6}, DIRECT, false, 900), 0);
+    assert_int_equal(run_of((rep_shape){1, 57, 5, 6}, DIRECT, false, 900), RUN);
+    assert_int_equal(run_of((rep_shape){1, 900, 5, 6}, DIRECT, true, 56), 0);
+    assert_int_equal(run_of((rep_shape){1, 900, 5, 6}, DIRECT, true, 57), RUN);
+    assert_int_equal(run_of((rep_shape){1, 512, 5, 6}, WINOGRAD, false, 8), 0);
+    assert_int_equal(run_of((rep_shape){1, 513, 5, 6}, WINOGRAD, false, 8), RUN);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_word_decides, reset),
@@ -209,6 +237,7 @@ int main(void) {
         cmocka_unit_test_setup(test_rule, reset),
         cmocka_unit_test_setup(test_scratch_is_bounded, reset),
         cmocka_unit_test_setup(test_tiles_change_no_bit, reset),
+        cmocka_unit_test_setup(test_long_sums, reset),
     };
     int result = 0;
     if (!test_devices_start(&result)) { return result; }

@@ -25,6 +25,7 @@ layout(constant_id = 18) const uint TILE_K = 32;
 layout(constant_id = 19) const uint MAT_M = 16; // what the device's units multiply
 layout(constant_id = 20) const uint MAT_N = 16;
 layout(constant_id = 21) const uint MAT_K = 16;
+#include "common/tile_run.glsl"
 
 const uint GROUP = gl_WorkGroupSize.x;
 const uint SUBGROUPS = 4u;
@@ -102,8 +103,8 @@ uint sub_column() { return gl_SubgroupID % ACROSS * COLUMNS * MAT_N; }
 
 // Matrices are variables of the function that multiplies: few drivers take them elsewhere.
 #define tile_clear()                                                                               \
-    SUMS tile_sums[ROWS * COLUMNS];                                                                \
-    UNROLL for (uint i = 0u; i < ROWS * COLUMNS; i++) { tile_sums[i] = SUMS(0.0); }
+    SUMS tile_sums[ROWS * COLUMNS], tile_totals[ROWS * COLUMNS];                                   \
+    UNROLL for (uint i = 0u; i < ROWS * COLUMNS; i++) { tile_sums[i] = tile_totals[i] = SUMS(0.0); }
 
 // Adds the product of the two factors' tiles.
 #define TILE_MULTIPLY()                                                                            \
@@ -119,12 +120,24 @@ uint sub_column() { return gl_SubgroupID % ACROSS * COLUMNS * MAT_N; }
         }                                                                                          \
     }
 
+// Ends a run.
+#define TILE_JOIN()                                                                                \
+    UNROLL for (uint i = 0u; i < ROWS * COLUMNS; i++) {                                            \
+        tile_totals[i] += tile_sums[i];                                                            \
+        tile_sums[i] = SUMS(0.0);                                                                  \
+    }
+
 // The product over steps [begin, end): `load` fills a_next and b_next with steps from `k` on, which
 // are on their way while the steps before are multiplied. It is there once: it is long.
 #define TILE_PRODUCT(k, begin, end, load)                                                          \
+    uint stop = run_end(begin, end);                                                               \
     for (uint k = begin;; k += TILE_K) {                                                           \
         if (k < end) { load; }                                                                     \
         if (k > begin) { TILE_MULTIPLY() }                                                         \
+        if (IS_LONG && k >= stop) {                                                                \
+            TILE_JOIN()                                                                            \
+            stop = run_end(k, end);                                                                \
+        }                                                                                          \
         if (k >= end) { break; }                                                                   \
         barrier();                                                                                 \
         tile_put();                                                                                \
@@ -136,7 +149,10 @@ uint sub_column() { return gl_SubgroupID % ACROSS * COLUMNS * MAT_N; }
     const uint slab = gl_SubgroupID * MAT_M * MAT_N;                                               \
     [[dont_unroll]] for (uint i = 0u; i < ROWS * COLUMNS; i++) {                                   \
         UNROLL for (uint m = 0u; m < ROWS * COLUMNS; m++)                                          \
-            if (m == i) { coopMatStore(tile_sums[m], tile_c, slab, MAT_N, ROW_MAJOR); }            \
+            if (m == i) {                                                                          \
+                if (IS_LONG) { tile_sums[m] = tile_totals[m]; }                                    \
+                coopMatStore(tile_sums[m], tile_c, slab, MAT_N, ROW_MAJOR);                        \
+            }                                                                                      \
         subgroupBarrier();                                                                         \
         for (uint q = 4u * gl_SubgroupInvocationID; q < MAT_M * MAT_N; q += 4u * LANES) {          \
             const uint at = slab + q;                                                              \

@@ -5,15 +5,17 @@
 #ifndef REP_KERNEL_JOIN_GLSL
 #define REP_KERNEL_JOIN_GLSL
 
+#include "common/sum.glsl"
+
 layout(std430, binding = 2) writeonly buffer output_0 { float dw[]; };
 layout(std430, binding = 3) readonly buffer scratch_0 { float scratch[]; };
 
 void join_chunks() {
     const uint weights = shape_count(args.y_shape);
     REP_EACH(i, weights) {
-        float sum = 0.0;
-        for (uint k = 0u; k < args.chunks; k++) { sum += scratch[k * weights + i]; }
-        dw[i] = sum;
+        vec2 sum = vec2(0.0);
+        for (uint k = 0u; k < args.chunks; k++) { sum = sum_add(sum, scratch[k * weights + i]); }
+        dw[i] = sum_value(sum);
     }
 }
 

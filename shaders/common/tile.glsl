@@ -20,6 +20,7 @@
 layout(constant_id = 16) const uint TILE_M = 64;
 layout(constant_id = 17) const uint TILE_N = 64;
 layout(constant_id = 18) const uint TILE_K = 16;
+#include "common/tile_run.glsl"
 
 const uint GROUP = gl_WorkGroupSize.x;
 const uint MICRO = TILE_M * TILE_N / (4u * GROUP); // vec4 sums of an invocation
@@ -33,6 +34,7 @@ const uint A_LOADS = (TILE_M * DEEP + GROUP - 1u) / GROUP; // quads of an invoca
 const uint B_LOADS = (TILE_K * WIDE + GROUP - 1u) / GROUP;
 
 vec4 tile_sums[ROWS * QUADS];
+vec4 tile_totals[ROWS * QUADS]; // of the runs that are over
 vec4 a_next[A_LOADS], b_next[B_LOADS];
 
 uint tile_column() { return gl_LocalInvocationID.x % SIDE; }
@@ -54,8 +56,27 @@ uvec2 a_place(uint f) {
 #else
 #include "common/tile_shared.glsl"
 #define tile_results tile_sums
-#define tile_finish()
 #endif
+
+void tile_clear() {
+    UNROLL for (uint i = 0u; i < ROWS * QUADS; i++) { tile_sums[i] = tile_totals[i] = vec4(0.0); }
+}
+
+// Ends a run.
+void tile_join() {
+    if (IS_LONG) {
+        UNROLL for (uint i = 0u; i < ROWS * QUADS; i++) {
+            tile_totals[i] += tile_sums[i];
+            tile_sums[i] = vec4(0.0);
+        }
+    }
+}
+
+void tile_finish() {
+    UNROLL for (uint i = 0u; i < ROWS * QUADS; i++) {
+        tile_results[i] = IS_LONG ? tile_totals[i] : tile_sums[i];
+    }
+}
 
 // put(row, column, sums) for every quad of sums, by where it begins in the tile.
 #define TILE_RESULTS(put)                                                                          \
@@ -64,10 +85,6 @@ uvec2 a_place(uint f) {
         put(tile_row() + i / QUADS * ROW_STEP, 4u * (tile_column() + i % QUADS * SIDE),            \
             tile_results[i])                                                                       \
     }
-
-void tile_clear() {
-    UNROLL for (uint i = 0u; i < ROWS * QUADS; i++) { tile_sums[i] = vec4(0.0); }
-}
 
 // Adds the product of the two factors' tiles.
 void tile_multiply() {

@@ -14,16 +14,17 @@
 #define TILE_ROLL [[dont_unroll]]
 
 #define TILE_PRODUCT(k, begin, end, load)                                                          \
-    for (uint k = begin; k < end; k += TILE_K) {                                                   \
-        load;                                                                                      \
-        tile_multiply();                                                                           \
-    }
+    uint k = begin;                                                                                \
+    do {                                                                                           \
+        const uint stop = run_end(k, end);                                                         \
+        for (; k < stop; k += TILE_K) {                                                            \
+            load;                                                                                  \
+            tile_multiply();                                                                       \
+        }                                                                                          \
+        tile_join();                                                                               \
+    } while (IS_LONG && k < end);
 
-// The sums, for loops that are not unrolled.
-vec4 tile_results[ROWS * QUADS];
-void tile_finish() {
-    UNROLL for (uint i = 0u; i < ROWS * QUADS; i++) { tile_results[i] = tile_sums[i]; }
-}
+vec4 tile_results[ROWS * QUADS]; // for loops that are not unrolled
 
 // Column and step of the first element of b_next[f].
 uvec2 b_place(uint f) {

@@ -13,14 +13,18 @@
 #define TILE_PRODUCT(k, begin, end, load)                                                          \
     uint k = begin;                                                                                \
     load;                                                                                          \
-    while (k < end) {                                                                              \
-        barrier();                                                                                 \
-        tile_put();                                                                                \
-        barrier();                                                                                 \
-        k += TILE_K;                                                                               \
-        if (k < end) { load; }                                                                     \
-        tile_multiply();                                                                           \
-    }
+    do {                                                                                           \
+        const uint stop = run_end(k, end);                                                         \
+        while (k < stop) {                                                                         \
+            barrier();                                                                             \
+            tile_put();                                                                            \
+            barrier();                                                                             \
+            k += TILE_K;                                                                           \
+            if (k < end) { load; }                                                                 \
+            tile_multiply();                                                                       \
+        }                                                                                          \
+        tile_join();                                                                               \
+    } while (IS_LONG && k < end);
 
 #ifdef TILE_A_BY_ROWS
 const uint A_PITCH = DEEP + 1u;

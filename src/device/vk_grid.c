@@ -154,6 +154,14 @@ static void rule_tile(rep_vk_grid *out, const rep_vk_work *work, uint64_t rows, 
     }
 }
 
+/* Sums of many terms are made in runs (shaders/common/tile_run.glsl): one of K terms has a squared
+ * error of some 3.1e-16 K, these of as many as a run has terms and as there are runs. Shallow ones
+ * gain little and would pay with registers. */
+static void set_run(rep_vk_grid *out, uint64_t depth) {
+    enum { RUN = 256, LONG = 512 };
+    out->run = depth > LONG ? RUN : 0;
+}
+
 /* The tile that was asked for, if one was. */
 static void take_tile(rep_vk_grid *out, const rep_vk_work *work) {
     for (int i = 0; i < 3 && work->tile; i++) { out->tile[i] = work->tile[i]; }
@@ -203,6 +211,7 @@ static bool set_winograd(rep_vk_grid *out, const rep_vk_work *work) {
         rule_tile(out, work, POINTS * tiles, width, depth);
         take_tile(out, work);
     }
+    if (!work->is_half) { set_run(out, depth); }
     out->variant = ".winograd";
     out->scratch_bytes = (size_t)(floats * sizeof(float));
     set_elements(out, 0, work, depth * at_least(tiles, width));
@@ -229,6 +238,8 @@ static rep_status grid_pixel_tile(rep_vk_grid *out, const rep_vk_work *work) {
         rule_tile(out, work, rows, columns, depth);
         take_tile(out, work);
     }
+    /* Half precision's own rounding is larger than any sum's here. */
+    if (!work->is_half) { set_run(out, depth); }
     set_pass(out, 0, work, ceil_div(rows, out->tile[0]), ceil_div(columns, out->tile[1]), groups);
     return check_tiles(out, work);
 }
@@ -264,6 +275,7 @@ static rep_status grid_kernel_tile(rep_vk_grid *out, const rep_vk_work *work) {
         set_pixel_chunks(out, work,
                          ceil_div(rows, out->tile[0]) * ceil_div(columns, out->tile[1]) * groups);
         if (!is_vector) { take_tile(out, work); }
+        set_run(out, out->chunk);
         set_pass(out, 0, work, ceil_div(rows, out->tile[0]), ceil_div(columns, out->tile[1]),
                  groups * out->chunks);
         REP_TRY(check_tiles(out, work));

@@ -83,11 +83,9 @@ static rep_status name_passes(rep_vk_modules *out, const rep_vk_device *device,
     memcpy(out->spec + 1, node->params, info->spec_words * sizeof *out->spec);
     if (n->grid.tile[0]) {
         memcpy(out->spec + 16, n->grid.tile, sizeof n->grid.tile);
-        out->spec_count = 19;
-    }
-    if (n->grid.matrix[0]) {
         memcpy(out->spec + 19, n->grid.matrix, sizeof n->grid.matrix);
-        out->spec_count = 22;
+        out->spec[22] = n->grid.run;
+        out->spec_count = 23;
     }
     for (uint32_t pass = 0; pass < n->grid.pass_count; pass++) {
         REP_TRY(name_shader(out->names[pass], &device->caps, info->name, &n->grid, pass,

@@ -27,6 +27,7 @@ typedef struct rep_vk_grid {
     size_t scratch_bytes;
     uint32_t tile[3];    /* rows, columns, depth: specialization constants 16 .. 18 */
     uint32_t matrix[3];  /* .coop: rows, columns, depth of the device's products: 19 .. 21 */
+    uint32_t run;        /* steps of a long sum that are added one after another: 22; 0: all */
     uint32_t group_size; /* invocations of a workgroup */
     const char *variant; /* of the shader's name: "" or ".depthwise", ... */
     const char *part[REP_VK_MAX_PASSES]; /* what a pass's name has besides, or NULL */
