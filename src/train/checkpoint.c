@@ -3,7 +3,8 @@
  * Tensors: the model's under PyTorch's state_dict names and shapes (convolutions c_out, c_in, kh,
  * kw; <bn>.num_batches_tracked as I64), beside them "optimizer.*", "ema.*" and "scales.*". In
  * memory a kernel is c_out, kh, kw, c_in; it is permuted on the way. __metadata__ holds the
- * counters, the mode, the seed, the class names and the whole configuration.
+ * counters, the mode, the seed, the class names, a detector's categories and the whole
+ * configuration.
  *
  * OUTPUT_DIR/last_checkpoint holds the path of the newest file, as maskrcnn-benchmark has it. It is
  * written after the file itself is safe, so that it never names a partial one.
@@ -16,13 +17,14 @@
 #include "format/format.h"
 #include "graph/graph.h"
 #include "repopt/version.h"
+#include "train/detect.h"
 #include "train/state.h"
 #include "train/train.h"
 
 /* ---- metadata ----------------------------------------------------------------------------------
  */
 
-enum { NUMBER_BYTES = 40, METADATA_COUNT = 16 };
+enum { NUMBER_BYTES = 40, METADATA_COUNT = 20 };
 
 typedef struct metadata {
     rep_metadata_pair pairs[METADATA_COUNT];
@@ -53,7 +55,30 @@ static char *join_names(const rep_task *task) {
     return text;
 }
 
-static void fill_metadata(metadata *m, const rep_trainer *t, const char *yaml, const char *names) {
+/* Texts that are made for one file; malloc'd. */
+typedef struct texts {
+    char *yaml, *names;
+    char *categories; /* NULL: the task has none */
+} texts;
+
+static rep_status make_texts(texts *out, const rep_trainer *t, const char *path) {
+    const rep_task *task = t->task;
+    out->names = join_names(task);
+    if (out->names == NULL) { return rep_fail(REP_ERR_MEMORY, "%s: no memory", path); }
+    if (task->categories != NULL) {
+        REP_TRY(
+            rep_categories_write(&out->categories, task->categories, (size_t)task->class_count));
+    }
+    return rep_config_dump(t->options->config, false, &out->yaml);
+}
+
+static void clear_texts(texts *t) {
+    free(t->yaml);
+    free(t->names);
+    free(t->categories);
+}
+
+static void fill_metadata(metadata *m, const rep_trainer *t, const texts *made) {
     const rep_counters *c = &t->counters;
     *m = (metadata){0};
     add_text(m, "format", "pt");
@@ -73,8 +98,9 @@ static void fill_metadata(metadata *m, const rep_trainer *t, const char *yaml, c
         add_number(m, "skipped_steps", c->skipped);
     }
     add_text(m, "scale", t->rows != NULL ? t->values->scale : "");
-    add_text(m, "class_names", names);
-    add_text(m, "config", yaml);
+    add_text(m, "class_names", made->names);
+    if (made->categories != NULL) { add_text(m, "categories", made->categories); }
+    add_text(m, "config", made->yaml);
 }
 
 static rep_status read_number(uint64_t *out, const rep_safetensors *file, const char *key) {
@@ -120,24 +146,22 @@ static rep_status write_last(const rep_trainer *t, const char *path) {
 }
 
 rep_status rep_checkpoint_save(rep_trainer *t, const char *path) {
-    char *yaml = NULL, *names = join_names(t->task);
+    texts made = {0};
     rep_state_list list = {0};
-    rep_status status = names != NULL ? REP_OK : rep_fail(REP_ERR_MEMORY, "%s: no memory", path);
-    if (status == REP_OK) { status = rep_config_dump(t->options->config, false, &yaml); }
+    rep_status status = make_texts(&made, t, path);
     if (status == REP_OK) {
         status =
             rep_state_list_init(&list, t->nets[0].graph, t->nets[0].program, t->counters.tracked);
     }
     if (status == REP_OK) {
         metadata m;
-        fill_metadata(&m, t, yaml, names);
+        fill_metadata(&m, t, &made);
         status = rep_safetensors_write(path, list.sources, list.count, m.pairs, m.count);
     }
     if (status == REP_OK) { status = write_last(t, path); }
     if (status == REP_OK) { snprintf(t->checkpoint, sizeof t->checkpoint, "%s", path); }
     rep_state_list_clear(&list);
-    free(yaml);
-    free(names);
+    clear_texts(&made);
     return status;
 }
 

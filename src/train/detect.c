@@ -56,6 +56,7 @@ static rep_status take_set(rep_task *task, const rep_detection_set *set) {
     }
     free((void *)task->class_names);
     task->class_names = names;
+    task->categories = annotations->categories;
     task->class_count = (int32_t)annotations->category_count;
     const int32_t keypoints = rep_detection_set_keypoint_count(set);
     data->keypoint_count = task->values->model_keypoint_on ? keypoints : 0;

@@ -24,6 +24,20 @@ REP_NODISCARD rep_status rep_detect_evaluator_create(rep_evaluator **out, const 
                                                      rep_device *device, rep_mode mode,
                                                      rep_program *state_of, const char *prefix);
 
+/* categories.c: categories as the text of a checkpoint's metadata: free(*out). REP_ERR_MEMORY. */
+REP_NODISCARD rep_status rep_categories_write(char **out, const rep_category *categories,
+                                              size_t count);
+/* The way back. `name`, the file's, is used in messages; a NULL text is a file without it.
+ * REP_ERR_DATA tells category and part that are not as wanted. */
+typedef struct rep_category_list {
+    rep_category *items; /* in the arena, as everything in them */
+    size_t count;
+    rep_arena arena;
+} rep_category_list;
+REP_NODISCARD rep_status rep_categories_read(rep_category_list *out, const char *name,
+                                             const char *text);
+void rep_category_list_clear(rep_category_list *list);
+
 /* detections.c: a growing list of what was found, keypoints included. */
 typedef struct rep_detection_list {
     rep_detection *items;

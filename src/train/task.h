@@ -80,6 +80,8 @@ struct rep_task {
     bool has_test;      /* there is a test split, and it was opened */
     int32_t channels, class_count;
     const char *const *class_names; /* NULL: not opened */
+    /* class_count of them, borrowed; NULL: classes are names and nothing else. */
+    const rep_category *categories;
     size_t shape_count;
     struct {
         int32_t height, width;
