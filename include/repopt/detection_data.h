@@ -3,11 +3,10 @@
  * A detection set is an annotation set and the place where its pictures lie; a loader resizes and
  * augments them and pads them into a few shapes, because the programs that take them are static.
  *
- *     rep_detection_set_options where = {.kind = "coco", .root = "data/bccd", .images =
- * "JPEGImages", .annotations = "annotations/instances_train.json"};
+ *     rep_detection_set_options where = {.kind = "coco", .root = "data/bccd",
+ *                                        .images = "JPEGImages", .annotations = "train.json"};
  *     REP_TRY(rep_detection_set_open(&set, &where));
  *     REP_TRY(rep_detection_loader_create(&loader, set, &how));
- *     REP_TRY(rep_detection_loader_next(loader, &batch));
  *
  * Coordinates are maskrcnn-benchmark's: a box is x1, y1, x2, y2 with x2 = x + w - 1, the middle of
  * its last pixel; resizing multiplies them by new side / old side, mirroring makes w - 1 - x. */
@@ -37,12 +36,14 @@ typedef struct rep_detection_set_options {
     bool is_train;   /* drawn: which split */
     size_t count;    /* drawn: pictures */
     int32_t side_px; /* drawn */
-    /* files: pictures that nobody annotated, and what may be found on them. Borrowed until the set
-     * is closed. */
+    /* files: pictures that nobody annotated, and what may be found on them; borrowed by the set. */
     const char *const *files;
     size_t file_count;
     const rep_category *categories;
     size_t category_count;
+    /* Told of each that cannot be read, which is left out then. NULL: it is an error. */
+    void (*on_bad)(void *context, const char *file, const char *reason);
+    void *context;
     size_t limit; /* only the first so many pictures, in the order of their ids; 0: all */
 } rep_detection_set_options;
 
@@ -125,15 +126,13 @@ typedef struct rep_detection_loader_options {
 /* ---- batches -------------------------------------------------------------------------------- */
 
 enum { REP_DETECTION_LEVELS = 8 };
-
 typedef struct rep_detection_picture {
     uint32_t index;                  /* in the set's pictures: what is shown, maybe a replacement */
     int32_t true_width, true_height; /* of the file */
     int32_t width, height;           /* in the batch, upper left; the rest is padding */
-    /* Evaluation: pixels of the file per pixel of the batch. */
-    double scale_x, scale_y;
-    size_t first, count; /* its objects */
-    bool is_bad;         /* evaluation: could not be read, all 0, no objects */
+    double scale_x, scale_y;         /* evaluation: pixels of the file per pixel of the batch */
+    size_t first, count;             /* its objects */
+    bool is_bad;                     /* evaluation: could not be read, all 0, no objects */
 } rep_detection_picture;
 
 /* Arrays over the batch's cells of one level: picture by picture, row by row, channels innermost,

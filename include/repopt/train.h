@@ -113,6 +113,35 @@ REP_NODISCARD rep_status rep_train_show(FILE *out, rep_stage stage,
 REP_NODISCARD rep_status rep_schedule_lr(double *out, const rep_values *values, uint64_t iteration,
                                          uint64_t total, uint64_t per_epoch);
 
+/* ---- a detector on pictures --------------------------------------------------------------------
+ */
+
+/* Merges the settings that a checkpoint of repopt train carries, and makes `path` MODEL.WEIGHT.
+ * REP_ERR_IO; REP_ERR_DATA for another file, or one without settings. */
+REP_NODISCARD rep_status rep_config_merge_checkpoint(rep_config *config, const char *path);
+
+typedef struct rep_predict_options {
+    const rep_config *config; /* MODEL.WEIGHT names the weights, a checkpoint of repopt train */
+    const char *device;       /* as rep_device_open; NULL: the configuration's DEVICE */
+    int threads;              /* <= 0: all */
+    const char *const *files; /* file_count JPEG or PNG pictures */
+    size_t file_count;
+    /* Once per picture, in any order: what was found on picture `index` of the set, whose id is the
+     * place in `files`, 1 first. Borrowed for the call. A failure ends the work. Not NULL. */
+    rep_status (*on_picture)(void *context, const rep_detection_set *set, size_t index,
+                             const rep_detection *detections, size_t count);
+    bool is_bad_skipped; /* a picture that cannot be read is no error */
+    /* Told of such a picture; the reason is a sentence that names it. Not NULL then. */
+    void (*on_bad)(void *context, const char *file, const char *reason);
+    void *context;
+    const volatile int *stop; /* as in rep_train_options */
+} rep_predict_options;
+/* What MODEL.WEIGHT finds, by its moving average where the file carries one, scores from
+ * MODEL.FCOS.INFERENCE_TH on. Errors, beside those of the rooms below: REP_ERR_CONFIG for a
+ * classifier; REP_ERR_DATA for a picture that cannot be read, or none that can; for weights that
+ * say not what they find. */
+REP_NODISCARD rep_status rep_predict(const rep_predict_options *options);
+
 /* ---- proof of the method ------------------------------------------------------------------ */
 
 typedef struct rep_verify_row {

@@ -1,10 +1,9 @@
 /* check_page.c - `repopt check --html`: one page with nothing to fetch, in the style of the report.
  */
-#include <errno.h>
 #include <math.h>
-#include <string.h>
 
 #include "cli/check_report.h"
+#include "cli/cli.h"
 #include "cli/report.h"
 #include "repopt/version.h"
 
@@ -125,7 +124,8 @@ static void write_rows(FILE *out, const check_report *r, bool wants_failed) {
     fputs("</tbody></table></div>\n", out);
 }
 
-static void write_page(FILE *out, const check_report *r) {
+static rep_status write_page(const void *context, FILE *out) {
+    const check_report *r = context;
     write_head(out, r);
     write_device(out, r);
     if (r->failed) {
@@ -141,17 +141,9 @@ static void write_page(FILE *out, const check_report *r) {
           out);
     write_rows(out, r, false);
     fputs("</details></section>\n</main></body></html>\n", out);
+    return REP_OK;
 }
 
 rep_status check_page_write(const char *path, const check_report *r) {
-    char temporary[1024];
-    snprintf(temporary, sizeof temporary, "%s.part", path);
-    FILE *out = fopen(temporary, "w");
-    if (!out) { return rep_fail(REP_ERR_IO, "%s: %s", temporary, strerror(errno)); }
-    write_page(out, r);
-    const bool is_written = !ferror(out), is_closed = fclose(out) == 0;
-    if (is_written && is_closed && rename(temporary, path) == 0) { return REP_OK; }
-    const int fault = errno;
-    remove(temporary);
-    return rep_fail(REP_ERR_IO, "%s: %s", path, strerror(fault));
+    return cli_file_write(path, write_page, r);
 }

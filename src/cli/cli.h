@@ -45,6 +45,8 @@ bool cli_take_flag(cli_words *words, const char *name);
 REP_NODISCARD rep_status cli_take_value(cli_words *words, const char *name, const char **out);
 REP_NODISCARD rep_status cli_take_int(cli_words *words, const char *name, int64_t low, int64_t high,
                                       int64_t *out);
+REP_NODISCARD rep_status cli_take_number(cli_words *words, const char *name, double low,
+                                         double high, double *out);
 /* Removes --config-file FILE and reads all remaining words as KEY VALUE or KEY=VALUE. The caller
  * destroys *out. */
 REP_NODISCARD rep_status cli_take_config(cli_words *words, rep_config **out);
@@ -57,13 +59,13 @@ REP_NODISCARD rep_status cli_take_device(cli_words *words, const char **device, 
  * pipelines, and the faults of REPOPT_FAULT. Call before a device is listed or opened. */
 REP_NODISCARD rep_status cli_take_vulkan(cli_words *words);
 /* Help lines of those options. */
-#define CLI_DEVICE_HELP                                                                           \
+#define CLI_DEVICE_HELP                                                                            \
     "  --device NAME       auto, cpu, cpu:SET, vulkan:INDEX, a UUID or a part of a GPU's name;\n"  \
     "                      `repopt devices` lists them (default: auto, or DEVICE of the\n"         \
     "                      configuration: a GPU where there is one)\n"                             \
     "  --threads N         worker threads of the CPU (default: all cores); results do not\n"       \
     "                      depend on it\n"
-#define CLI_VULKAN_HELP                                                                           \
+#define CLI_VULKAN_HELP                                                                            \
     "\nFor driver testers:\n"                                                                      \
     "  --vulkan-validate      fail at the first message of the Khronos validation layer\n"         \
     "  --vulkan-validate-gpu  the same with its GPU-assisted checks, slowly\n"                     \
@@ -93,6 +95,8 @@ void cli_progress_show(void *context, const rep_progress *now);
 void cli_progress_count(cli_progress *progress, uint64_t done, uint64_t total, const char *text);
 /* Takes the bar away, so that a line can be printed in its place. */
 void cli_progress_erase(cli_progress *progress);
+/* Seconds of a clock that never goes back. */
+double cli_clock_s(void);
 /* Ends the bar's line. */
 void cli_progress_clear(cli_progress *progress);
 /* A log receiver; the context is the cli_progress or NULL. */
@@ -116,10 +120,30 @@ void cli_profile_take(void *context, const rep_device_info *device, const rep_pr
  * everything. */
 REP_NODISCARD rep_status cli_profile_close(cli_profile *profile, FILE *table);
 
-/* ---- folder.c: the folder that --out names ------------------------------------------------------
+/* ---- folder.c: the folder that --out names, and whole files -------------------------------------
  */
+enum { CLI_PATH_BYTES = 4096 };
 /* Makes it and its parents. REP_ERR_IO. */
 REP_NODISCARD rep_status cli_folder_make(const char *path);
+/* "folder/name" into path[CLI_PATH_BYTES]; REP_ERR_IO when it does not fit. */
+REP_NODISCARD rep_status cli_path_join(char path[CLI_PATH_BYTES], const char *folder,
+                                       const char *name);
+/* Makes a file of what write(context, stream) prints, whole or not at all. REP_ERR_IO. */
+REP_NODISCARD rep_status cli_file_write(const char *path,
+                                        rep_status (*write)(const void *context, FILE *stream),
+                                        const void *context);
+
+/* ---- pictures.c: the pictures that words name ---------------------------------------------------
+ */
+typedef struct cli_pictures {
+    char **files;
+    const char **names; /* of each below the folder that was given, or the file's own */
+    size_t count, room;
+} cli_pictures;
+/* Adds a picture, or those of a folder and its folders (.jpg, .jpeg, .png), in byte order of their
+ * names. REP_ERR_IO where there is nothing, REP_ERR_DATA for a folder without pictures. */
+REP_NODISCARD rep_status cli_pictures_add(cli_pictures *pictures, const char *word);
+void cli_pictures_clear(cli_pictures *pictures);
 
 /* From now on SIGINT and SIGTERM set the returned flag once; a second one ends the program. */
 const volatile int *cli_stop_on_signals(void);

@@ -43,12 +43,6 @@ typedef struct job {
     bool is_full; /* no memory for more rows */
 } job;
 
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 static bool keep_row(check_report *report, const rep_check_row *row) {
@@ -117,10 +111,10 @@ static int run(const rep_check_options *wanted, const char *json, const char *ht
     options.on_row = on_row;
     options.context = &j;
     options.stop = cli_stop_on_signals();
-    const double begin_s = now_s();
+    const double begin_s = cli_clock_s();
     const rep_status status = rep_check(&result, &options);
     cli_progress_erase(&j.progress);
-    j.report.seconds = now_s() - begin_s;
+    j.report.seconds = cli_clock_s() - begin_s;
     if (status == REP_OK) { j.report.device = result.device; }
     const int code = status == REP_OK ? finish(&j, json, html) : cli_fail();
     free(j.report.rows);
@@ -130,9 +124,9 @@ static int run(const rep_check_options *wanted, const char *json, const char *ht
 static int replay(const char *folder, const char *device, const char *json, const char *html) {
     rep_check_row row;
     check_report report = {.rows = &row, .count = 1};
-    const double begin_s = now_s();
+    const double begin_s = cli_clock_s();
     if (rep_check_replay(&row, &report.device, folder, device) != REP_OK) { return cli_fail(); }
-    report.seconds = now_s() - begin_s;
+    report.seconds = cli_clock_s() - begin_s;
     report.failed = !row.has_passed;
     if (!row.has_passed) { print_failure(&row); }
     printf(

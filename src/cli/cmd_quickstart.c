@@ -80,12 +80,6 @@ typedef struct quickstart {
     const volatile int *stop;
 } quickstart;
 
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* The configuration of one run: shared, then the caller's pairs, then what makes the run. */
 static rep_status make_config(rep_config **out, const quickstart *q, const report_run *run) {
     static const char *const modes[] = {"hyper_search", "target", "normal"};
@@ -266,7 +260,7 @@ static rep_status claim_folder(const quickstart *q) {
 
 static rep_status run_all(quickstart *q) {
     report *r = &q->report;
-    const double begin = now_s();
+    const double begin = cli_clock_s();
     REP_TRY(describe_device(q));
     rep_dataset *set = NULL;
     REP_TRY(open_test_set(q, &set));
@@ -282,7 +276,7 @@ static rep_status run_all(quickstart *q) {
     }
     char path[640];
     snprintf(path, sizeof path, "%s/report.html", q->folder);
-    r->seconds = now_s() - begin;
+    r->seconds = cli_clock_s() - begin;
     if (status == REP_OK) { status = report_write(path, r); }
     if (status == REP_OK) {
         print_table(r);

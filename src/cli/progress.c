@@ -14,7 +14,7 @@
 
 enum { BAR_CELLS = 24, PLAIN_LINES = 20 };
 
-static double now_s(void) {
+double cli_clock_s(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
@@ -74,7 +74,7 @@ void cli_progress_show(void *context, const rep_progress *now) {
     cli_progress *p = context;
     const bool is_last = now->iteration == now->max_iteration;
     if (p->is_terminal) {
-        const double clock = now_s();
+        const double clock = cli_clock_s();
         if (!is_last && !now->is_evaluation && clock - p->drawn_s < 0.1) { return; }
         p->drawn_s = clock;
         p->is_drawn = true;
@@ -87,7 +87,7 @@ void cli_progress_show(void *context, const rep_progress *now) {
 
 void cli_progress_count(cli_progress *p, uint64_t done, uint64_t total, const char *text) {
     char bar[BAR_CELLS + 1];
-    const double clock = now_s();
+    const double clock = cli_clock_s();
     if (!p->is_terminal || clock - p->drawn_s < 0.1) { return; }
     p->drawn_s = clock;
     p->is_drawn = true;

@@ -2,12 +2,12 @@
  * guesses, how to run it again. It says no more than the figures do. */
 #include "cli/report.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "cli/scale_counts.h"
 #include "repopt/version.h"
 
@@ -235,7 +235,8 @@ static void write_files(FILE *out, const report *r) {
           out);
 }
 
-static rep_status write_page(FILE *out, const report *r) {
+static rep_status write_page(const void *context, FILE *out) {
+    const report *r = context;
     write_head(out, r);
     write_result(out, r);
     REP_TRY(write_curves(out, r));
@@ -247,18 +248,5 @@ static rep_status write_page(FILE *out, const report *r) {
 }
 
 rep_status report_write(const char *path, const report *r) {
-    char temporary[1024];
-    snprintf(temporary, sizeof temporary, "%s.part", path);
-    FILE *out = fopen(temporary, "w");
-    if (!out) { return rep_fail(REP_ERR_IO, "%s: %s", temporary, strerror(errno)); }
-    rep_status status = write_page(out, r);
-    const bool is_complete = !ferror(out);
-    if ((fclose(out) != 0 || !is_complete) && status == REP_OK) {
-        status = rep_fail(REP_ERR_IO, "%s: cannot be written; is the disk full?", path);
-    }
-    if (status == REP_OK && rename(temporary, path) != 0) {
-        status = rep_fail(REP_ERR_IO, "%s: %s", path, strerror(errno));
-    }
-    if (status != REP_OK) { remove(temporary); }
-    return status;
+    return cli_file_write(path, write_page, r);
 }

@@ -72,6 +72,21 @@ rep_status cli_take_int(cli_words *words, const char *name, int64_t low, int64_t
     return REP_OK;
 }
 
+rep_status cli_take_number(cli_words *words, const char *name, double low, double high,
+                           double *out) {
+    const char *text = NULL;
+    REP_TRY(cli_take_value(words, name, &text));
+    if (text == NULL) { return REP_OK; }
+    char *end = NULL;
+    const double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(value >= low && value <= high)) {
+        return rep_fail(REP_ERR_ARGUMENT, "%s: \"%s\" is not a number from %g to %g", name, text,
+                        low, high);
+    }
+    *out = value;
+    return REP_OK;
+}
+
 /* A word that begins with '-' and is no number can only be a mistyped option. */
 static bool is_option(const char *word) {
     return word[0] == '-' && (word[1] == '-' || (word[1] >= 'a' && word[1] <= 'z'));

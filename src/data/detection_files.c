@@ -30,10 +30,17 @@ static rep_status add_all(rep_annotation_builder *builder,
     }
     for (size_t i = 0; i < options->file_count; i++) {
         rep_picture picture = {.id = (int64_t)i + 1, .file_name = options->files[i]};
-        REP_TRY(measure(&picture, options->files[i]));
+        const rep_status status = measure(&picture, options->files[i]);
+        const bool is_bad = status == REP_ERR_DATA || status == REP_ERR_IO;
+        if (is_bad && options->on_bad) {
+            options->on_bad(options->context, options->files[i], rep_last_error());
+            continue;
+        }
+        REP_TRY(status);
         REP_TRY(rep_builder_add_picture(builder, &picture));
     }
-    return REP_OK;
+    if (builder->picture_count > 0) { return REP_OK; }
+    return rep_fail(REP_ERR_DATA, "pictures: none of %zu can be read", options->file_count);
 }
 
 rep_status rep_detection_files_open(rep_detection_set *set,

@@ -25,13 +25,13 @@ enum { COLUMN_LOSSES = 0, COLUMN_AP = 4, COLUMN_KEYPOINTS = 7 };
 /* ---- data ------------------------------------------------------------------------------------ */
 
 /* The background stands in NUM_CLASSES, as maskrcnn-benchmark counts. */
-static rep_status check_classes(const rep_task *task, const rep_annotations *set) {
-    const int64_t wanted = (int64_t)set->category_count + 1;
+static rep_status check_classes(const rep_task *task, const char *source, size_t count) {
+    const int64_t wanted = (int64_t)count + 1;
     if (task->values->model_fcos_num_classes == wanted) { return REP_OK; }
     return rep_fail(REP_ERR_CONFIG,
                     "MODEL.FCOS.NUM_CLASSES: %" PRId64 ", but %s has %zu categories, and the "
                     "background is counted: give %" PRId64,
-                    task->values->model_fcos_num_classes, set->source, set->category_count, wanted);
+                    task->values->model_fcos_num_classes, source, count, wanted);
 }
 
 static rep_status check_same(const rep_annotations *train, const rep_annotations *test) {
@@ -45,22 +45,28 @@ static rep_status check_same(const rep_annotations *train, const rep_annotations
                               test->source, train->source);
 }
 
-static rep_status take_set(rep_task *task, const rep_detection_set *set) {
+rep_status rep_detect_take_categories(rep_task *task, const char *source,
+                                      const rep_category *categories, size_t count) {
     rep_detect_data *data = task->state;
-    const rep_annotations *annotations = rep_detection_set_annotations(set);
-    REP_TRY(check_classes(task, annotations));
-    const char **names = calloc(annotations->category_count + 1, sizeof *names);
+    REP_TRY(check_classes(task, source, count));
+    const char **names = calloc(count + 1, sizeof *names);
     if (names == NULL) { return rep_fail(REP_ERR_MEMORY, "data: no memory"); }
-    for (size_t i = 0; i < annotations->category_count; i++) {
-        names[i] = annotations->categories[i].name;
+    data->keypoint_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const int32_t points = task->values->model_keypoint_on ? categories[i].keypoint_count : 0;
+        names[i] = categories[i].name;
+        if (points > data->keypoint_count) { data->keypoint_count = points; }
     }
     free((void *)task->class_names);
     task->class_names = names;
-    task->categories = annotations->categories;
-    task->class_count = (int32_t)annotations->category_count;
-    const int32_t keypoints = rep_detection_set_keypoint_count(set);
-    data->keypoint_count = task->values->model_keypoint_on ? keypoints : 0;
+    task->categories = categories;
+    task->class_count = (int32_t)count;
     return REP_OK;
+}
+
+static rep_status take_set(rep_task *task, const rep_detection_set *set) {
+    const rep_annotations *face = rep_detection_set_annotations(set);
+    return rep_detect_take_categories(task, face->source, face->categories, face->category_count);
 }
 
 static rep_status find_shapes(rep_task *task) {

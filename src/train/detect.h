@@ -13,14 +13,21 @@ typedef struct rep_detect_data {
     uint32_t *ids;          /* of the batch taken last, SOLVER.IMS_PER_BATCH */
 } rep_detect_data;
 
+/* detect.c: `categories`, borrowed, are what the net finds. REP_ERR_CONFIG where it has another
+ * number of classes than `source` has categories. */
+REP_NODISCARD rep_status rep_detect_take_categories(rep_task *task, const char *source,
+                                                    const rep_category *categories, size_t count);
+
 /* eval_detect.c: boxes and keypoints of the test split, found and evaluated. */
 REP_NODISCARD rep_status rep_detect_evaluate(rep_evaluator **out, const rep_task *task,
                                              rep_device *device, rep_mode mode,
                                              rep_program *state_of, const char *prefix);
 
-/* The same on any set; without is_judged its annotations are not looked at. */
+/* The same on any set. With `predict` its annotations are not looked at: each picture's findings
+ * are handed to predict->on_picture as they come, and the result stays empty. */
 REP_NODISCARD rep_status rep_detect_evaluator_create(rep_evaluator **out, const rep_task *task,
-                                                     const rep_detection_set *set, bool is_judged,
+                                                     const rep_detection_set *set,
+                                                     const rep_predict_options *predict,
                                                      rep_device *device, rep_mode mode,
                                                      rep_program *state_of, const char *prefix);
 

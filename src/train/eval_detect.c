@@ -24,7 +24,7 @@ typedef struct evaluator {
     rep_device *device;
     rep_mode mode;
     const rep_detection_set *set;
-    bool is_judged; /* the set says what is there */
+    const rep_predict_options *predict; /* who is told of each picture; NULL: all are judged */
     rep_detection_setup setup;
     int32_t keypoint_count;
     shape_net nets[REP_TASK_SHAPES];
@@ -155,6 +155,24 @@ static rep_status decode_picture(evaluator *e, const shape_net *net, size_t row,
     return rep_detection_list_add(list, picture, e->found, points, count);
 }
 
+/* Hands over what was found on one picture, and forgets it. */
+static rep_status tell(const evaluator *e, const rep_detection_picture *picture,
+                       rep_detection_list *list) {
+    const rep_predict_options *o = e->predict;
+    rep_detection_list_close(list);
+    const size_t count = list->count;
+    list->count = 0;
+    if (!picture->is_bad) {
+        return o->on_picture(o->context, e->set, picture->index, list->items, count);
+    }
+    const rep_annotations *set = rep_detection_set_annotations(e->set);
+    const char *file = set->pictures[picture->index].file_name;
+    char reason[REP_PATH_BYTES];
+    (void)snprintf(reason, sizeof reason, "%s: its pixels cannot be read", file);
+    o->on_bad(o->context, file, reason);
+    return REP_OK;
+}
+
 static rep_status find_all(evaluator *e, rep_detection_loader *loader, rep_detection_list *list,
                            const rep_train_options *options) {
     const rep_detection_batch *batch = NULL;
@@ -173,8 +191,9 @@ static rep_status find_all(evaluator *e, rep_detection_loader *loader, rep_detec
         REP_TRY(rep_program_run(net->program, REP_FORWARD, REP_FORWARD));
         REP_TRY(read_outputs(e, net));
         for (int32_t i = 0; i < batch->valid; i++) {
-            if (batch->pictures[i].is_bad) { continue; }
-            REP_TRY(decode_picture(e, net, (size_t)i, &batch->pictures[i], list));
+            const rep_detection_picture *picture = &batch->pictures[i];
+            if (!picture->is_bad) { REP_TRY(decode_picture(e, net, (size_t)i, picture, list)); }
+            if (e->predict != NULL) { REP_TRY(tell(e, picture, list)); }
         }
     }
 }
@@ -214,7 +233,7 @@ static rep_status run(rep_evaluator *base, rep_eval_result *out, const rep_train
     rep_status status = find_all(e, loader, &list, options);
     rep_detection_loader_destroy(loader);
     rep_detection_list_close(&list);
-    if (status == REP_OK && e->is_judged) { status = judge_all(e, &list, &result); }
+    if (status == REP_OK && e->predict == NULL) { status = judge_all(e, &list, &result); }
     if (status == REP_OK && options->on_detections != NULL) {
         options->on_detections(options->context, e->set, list.items, list.count);
     }
@@ -231,6 +250,7 @@ static rep_status open_shapes(evaluator *e) {
     REP_TRY(rep_setup_detection(&e->setup, e->task->values, false));
     /* A split smaller than one batch is one short batch, not an error. */
     const size_t count = rep_detection_set_annotations(e->set)->picture_count;
+    if (e->predict != NULL) { e->setup.options.is_bad_skipped = e->predict->is_bad_skipped; }
     if (count < (size_t)e->setup.options.batch) { e->setup.options.batch = (int32_t)count; }
     REP_TRY(rep_detection_shapes(shapes, REP_TASK_SHAPES, &e->shape_count, e->set,
                                  &e->setup.options.sizes));
@@ -249,16 +269,16 @@ static rep_status open_shapes(evaluator *e) {
 }
 
 rep_status rep_detect_evaluator_create(rep_evaluator **out, const rep_task *task,
-                                       const rep_detection_set *set, bool is_judged,
-                                       rep_device *device, rep_mode mode, rep_program *state_of,
-                                       const char *prefix) {
+                                       const rep_detection_set *set,
+                                       const rep_predict_options *predict, rep_device *device,
+                                       rep_mode mode, rep_program *state_of, const char *prefix) {
     static const rep_evaluator_class methods = {.run = run, .destroy = destroy};
     evaluator *e = calloc(1, sizeof *e);
     if (e == NULL) { return rep_fail(REP_ERR_MEMORY, "evaluation: no memory"); }
     e->base.methods = &methods;
     e->task = task;
     e->set = set;
-    e->is_judged = is_judged;
+    e->predict = predict;
     e->device = device;
     e->mode = mode;
     e->state_of = state_of;
@@ -278,5 +298,5 @@ rep_status rep_detect_evaluator_create(rep_evaluator **out, const rep_task *task
 rep_status rep_detect_evaluate(rep_evaluator **out, const rep_task *task, rep_device *device,
                                rep_mode mode, rep_program *state_of, const char *prefix) {
     const rep_detect_data *data = task->state;
-    return rep_detect_evaluator_create(out, task, data->test, true, device, mode, state_of, prefix);
+    return rep_detect_evaluator_create(out, task, data->test, NULL, device, mode, state_of, prefix);
 }

@@ -1,0 +1,107 @@
+/* predict.c - what a trained detector finds on pictures that nobody annotated.
+ *
+ * The checkpoint's metadata says what there is to find, so that no data set is needed. The pictures
+ * go the way of a test split (eval_detect.c), without its judgement.
+ */
+#include <string.h>
+
+#include "format/format.h"
+#include "train/detect.h"
+#include "train/train.h"
+
+rep_status rep_config_merge_checkpoint(rep_config *config, const char *path) {
+    rep_safetensors *file = NULL;
+    REP_TRY(rep_safetensors_open(&file, path));
+    const char *yaml = rep_safetensors_metadata(file, "config");
+    rep_status status = REP_OK;
+    if (yaml == NULL) {
+        status = rep_fail(REP_ERR_DATA,
+                          "%s: metadata \"config\" is missing; give the configuration that the net "
+                          "was trained with",
+                          path);
+    } else if (rep_config_merge_text(config, path, yaml, strlen(yaml)) != REP_OK) {
+        status = rep_fail_prefix("metadata \"config\" of ");
+    }
+    rep_safetensors_close(file);
+    REP_TRY(status);
+    return rep_config_merge_pairs(config, 2, (const char *const[]){"MODEL.WEIGHT", path});
+}
+
+static rep_status check_options(const rep_predict_options *o, const rep_values *v) {
+    rep_body body;
+    if (v->model_weight[0] == '\0') {
+        return rep_fail(REP_ERR_CONFIG, "MODEL.WEIGHT: empty, but only a trained net can find "
+                                        "something; give MODEL.WEIGHT out/model_final.safetensors");
+    }
+    REP_TRY(rep_body_from_config(&body, v));
+    if (body != REP_BODY_YUMIN) {
+        return rep_fail(REP_ERR_CONFIG,
+                        "%s: is a classifier's (MODEL.BACKBONE.CONV_BODY %s), which finds nothing "
+                        "in a picture; take a detector's checkpoint, or repopt test",
+                        v->model_weight, v->model_backbone_conv_body);
+    }
+    if (o->file_count > 0) { return REP_OK; }
+    return rep_fail(REP_ERR_ARGUMENT, "predict: no pictures given; name at least one");
+}
+
+static rep_status read_categories(rep_category_list *out, const char *path) {
+    rep_safetensors *file = NULL;
+    REP_TRY(rep_safetensors_open(&file, path));
+    const rep_status status =
+        rep_categories_read(out, path, rep_safetensors_metadata(file, "categories"));
+    rep_safetensors_close(file);
+    return status;
+}
+
+static rep_status open_pictures(rep_detection_set **out, const rep_predict_options *o,
+                                const rep_category_list *categories) {
+    const rep_detection_set_options options = {.kind = "files",
+                                               .files = o->files,
+                                               .file_count = o->file_count,
+                                               .categories = categories->items,
+                                               .category_count = categories->count,
+                                               .on_bad = o->is_bad_skipped ? o->on_bad : NULL,
+                                               .context = o->context};
+    return rep_detection_set_open(out, &options);
+}
+
+static rep_status find(const rep_predict_options *o, const rep_task *task,
+                       const rep_detection_set *set, rep_device *device) {
+    const rep_values *v = task->values;
+    rep_mode mode;
+    rep_evaluator *e = NULL;
+    REP_TRY(rep_mode_parse(&mode, v->training_mode));
+    REP_TRY(rep_detect_evaluator_create(&e, task, set, o, device, mode, NULL, NULL));
+    uint64_t tracked = 0;
+    rep_eval_result result;
+    const rep_train_options options = {.config = o->config, .stop = o->stop};
+    rep_status status =
+        rep_checkpoint_load_model(e->graph, e->program, v->model_weight, true, &tracked);
+    if (status == REP_OK) { status = rep_evaluator_run(e, &result, &options); }
+    rep_evaluator_destroy(e);
+    return status;
+}
+
+rep_status rep_predict(const rep_predict_options *o) {
+    const rep_values *v = rep_config_values(o->config);
+    const char *name = o->device != NULL ? o->device : v->device;
+    rep_category_list categories = {0};
+    rep_detection_set *set = NULL;
+    rep_task *task = NULL;
+    rep_device *device = NULL;
+    REP_TRY(check_options(o, v));
+    REP_TRY(read_categories(&categories, v->model_weight));
+    rep_status status = rep_task_open(&task, v, REP_TASK_SHAPE);
+    if (status == REP_OK) {
+        status =
+            rep_detect_take_categories(task, v->model_weight, categories.items, categories.count);
+    }
+    if (status == REP_OK) { status = open_pictures(&set, o, &categories); }
+    if (status == REP_OK) { status = rep_device_open(&device, name, o->threads); }
+    if (status == REP_OK) { status = find(o, task, set, device); }
+    rep_device_close(device);
+    rep_detection_set_close(set);
+    rep_task_close(task);
+    rep_category_list_clear(&categories);
+    return status;
+}
