@@ -152,6 +152,11 @@ typedef struct rep_coco_row {
 } rep_coco_row;
 typedef struct rep_coco_eval rep_coco_eval;
 
+/* Writes detections as COCO's results JSON, whole or not at all: boxes, or keypoints of those that
+ * have any, all as seen. The pictures and categories are those of `truth`. REP_ERR_IO. */
+REP_NODISCARD rep_status rep_detections_save_coco(const char *path, const rep_annotations *truth,
+                                                  const rep_detection *detections, size_t count,
+                                                  rep_coco_kind kind);
 /* Evaluates as pycocotools does; equal scores keep their order. Crowds, and for keypoints objects
  * without any, are ignored: what matches them is neither right nor wrong. Nothing is borrowed
  * after the call. Errors: REP_ERR_ARGUMENT for an index out of range or missing keypoints,

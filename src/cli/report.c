@@ -117,6 +117,7 @@ static void write_result(FILE *out, const report *r) {
 /* One chart of one column for the three runs. `factor` brings shares to per cent. */
 static rep_status write_chart(FILE *out, const report *r, const char *title, const char *column,
                               const char *unit, double factor, size_t points) {
+    const report_axes axes = {.title = title, .unit = unit, .x_title = "iteration"};
     report_line lines[REPORT_RUNS];
     memset(lines, 0, sizeof lines);
     rep_status status = REP_OK;
@@ -128,7 +129,7 @@ static rep_status write_chart(FILE *out, const report *r, const char *title, con
         status = report_line_read(&lines[i], r->runs[i].folder, column, window);
         for (size_t k = 0; k < lines[i].count; k++) { lines[i].y[k] *= factor; }
     }
-    if (status == REP_OK) { report_chart(out, title, unit, lines, REPORT_RUNS); }
+    if (status == REP_OK) { report_chart(out, &axes, lines, REPORT_RUNS); }
     for (int i = 0; i < REPORT_RUNS; i++) {
         free(lines[i].x);
         free(lines[i].y);

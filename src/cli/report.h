@@ -74,8 +74,12 @@ typedef struct report_line {
  * Averages groups of `window` rows. The caller frees x and y. */
 REP_NODISCARD rep_status report_line_read(report_line *out, const char *folder, const char *name,
                                           size_t window);
-void report_chart(FILE *out, const char *title, const char *unit, const report_line *lines,
-                  size_t count);
+typedef struct report_axes {
+    const char *title, *unit; /* of y */
+    const char *x_title;
+    bool is_share; /* x and y go from 0 to 1 */
+} report_axes;
+void report_chart(FILE *out, const report_axes *axes, const report_line *lines, size_t count);
 void report_histograms(FILE *out, const rep_scales *scales, bool is_by_stage);
 void report_masks(FILE *out, const rep_scales *scales, int32_t kernel);
 REP_NODISCARD rep_status report_guesses(FILE *out, const report *r);

@@ -116,21 +116,21 @@ static void find_ranges(const report_line *lines, size_t count, range *x, range 
     x->high = last;
 }
 
-static void draw_axes(FILE *out, range x, range y, const char *unit) {
+static void draw_axes(FILE *out, range x, range y, const report_axes *axes) {
     const double right = WIDTH - RIGHT, bottom = HEIGHT - BOTTOM;
     for (double v = y.low; v <= y.high + y.step / 2; v += y.step) {
         const double at = place(v, y, bottom, TOP);
         fprintf(out,
                 "<line class=\"grid\" x1=\"%d\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\"/>"
                 "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g%s</text>\n",
-                LEFT, right, at, at, LEFT - 6, at + 4, fabs(v) < y.step / 1e6 ? 0 : v, unit);
+                LEFT, right, at, at, LEFT - 6, at + 4, fabs(v) < y.step / 1e6 ? 0 : v, axes->unit);
     }
     for (double v = x.low; v <= x.high + x.step / 1e6; v += x.step) {
-        fprintf(out, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%.0f</text>\n",
-                place(v, x, LEFT, right), bottom + 16, v);
+        fprintf(out, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%.*f</text>\n",
+                place(v, x, LEFT, right), bottom + 16, axes->is_share ? 1 : 0, v);
     }
-    fprintf(out, "<text x=\"%.0f\" y=\"%d\" text-anchor=\"middle\">iteration</text>\n",
-            (LEFT + right) / 2, HEIGHT - 6);
+    fprintf(out, "<text x=\"%.0f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", (LEFT + right) / 2,
+            HEIGHT - 6, axes->x_title);
 }
 
 static void draw_line(FILE *out, const report_line *line, range x, range y) {
@@ -147,19 +147,22 @@ static void draw_line(FILE *out, const report_line *line, range x, range y) {
     }
 }
 
-void report_chart(FILE *out, const char *title, const char *unit, const report_line *lines,
-                  size_t count) {
-    range x, y;
-    find_ranges(lines, count, &x, &y);
-    fprintf(out,
-            "<figure><h3>%s</h3><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s:", title,
-            WIDTH, HEIGHT, title);
+void report_chart(FILE *out, const report_axes *axes, const report_line *lines, size_t count) {
+    const range share = {.low = 0, .high = 1, .step = 0.2};
+    range x = share, y = share;
+    if (!axes->is_share) { find_ranges(lines, count, &x, &y); }
+    fputs("<figure><h3>", out);
+    report_text(out, axes->title);
+    fprintf(out, "</h3><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
+    report_text(out, axes->title);
+    fputc(':', out);
     for (size_t l = 0; l < count; l++) {
         if (lines[l].count == 0) { continue; }
-        fprintf(out, " %s ends at %.4g%s;", lines[l].label, lines[l].y[lines[l].count - 1], unit);
+        fprintf(out, " %s ends at %.4g%s;", lines[l].label, lines[l].y[lines[l].count - 1],
+                axes->unit);
     }
     fputs("\">\n", out);
-    draw_axes(out, x, y, unit);
+    draw_axes(out, x, y, axes);
     for (size_t l = 0; l < count; l++) { draw_line(out, &lines[l], x, y); }
     fputs("</svg><figcaption>", out);
     for (size_t l = 0; l < count; l++) {

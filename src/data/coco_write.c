@@ -1,4 +1,5 @@
-/* coco_write.c - an annotation set as COCO JSON, a row to a line, so that files can be compared. */
+/* coco_write.c - annotation sets and detections as COCO JSON, a row to a line, so that files can be
+ * compared. */
 #include <inttypes.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -90,7 +91,37 @@ static void put_category(FILE *out, const rep_category *c) {
     fputc('}', out);
 }
 
-/* ---- the file ---------------------------------------------------------------------------------
+typedef struct results {
+    const rep_annotations *truth;
+    const rep_detection *detections;
+    size_t count;
+    rep_coco_kind kind;
+} results;
+
+static int32_t point_count_of(const results *r, const rep_detection *d) {
+    return d->keypoints ? r->truth->categories[d->category].keypoint_count : 0;
+}
+
+static void put_detection(FILE *out, const results *r, const rep_detection *d) {
+    fprintf(out, "{\"image_id\":%" PRId64 ",\"category_id\":%" PRId64,
+            r->truth->pictures[d->picture].id, r->truth->categories[d->category].id);
+    if (r->kind == REP_COCO_BOX) {
+        put_numbers(out, "bbox", (const double[]){d->x, d->y, d->w, d->h}, 4);
+    } else {
+        const int32_t points = point_count_of(r, d);
+        fputs(",\"keypoints\":[", out);
+        for (int32_t k = 0; k < 2 * points; k++) {
+            put_number(out, d->keypoints[k]);
+            fputs(k + 1 == 2 * points ? ",1" : k % 2 ? ",1," : ",", out);
+        }
+        fputc(']', out);
+    }
+    fputs(",\"score\":", out);
+    put_number(out, d->score);
+    fputc('}', out);
+}
+
+/* ---- the files --------------------------------------------------------------------------------
  */
 
 static rep_status write_set(void *context, FILE *out) {
@@ -119,4 +150,26 @@ static rep_status write_set(void *context, FILE *out) {
 rep_status rep_annotations_save_coco(const char *path, const rep_annotations *annotations) {
     /* Read only: the context of a writer is not const. */
     return rep_file_replace(path, write_set, (void *)(uintptr_t)annotations);
+}
+
+static rep_status write_results(void *context, FILE *out) {
+    const results *r = context;
+    const char *between = "\n";
+    fputc('[', out);
+    for (size_t i = 0; i < r->count; i++) {
+        const rep_detection *d = &r->detections[i];
+        if (r->kind == REP_COCO_KEYPOINT && point_count_of(r, d) == 0) { continue; }
+        fputs(between, out);
+        put_detection(out, r, d);
+        between = ",\n";
+    }
+    fputs("]\n", out);
+    return REP_OK;
+}
+
+rep_status rep_detections_save_coco(const char *path, const rep_annotations *truth,
+                                    const rep_detection *detections, size_t count,
+                                    rep_coco_kind kind) {
+    results r = {.truth = truth, .detections = detections, .count = count, .kind = kind};
+    return rep_file_replace(path, write_results, &r);
 }
