@@ -142,6 +142,22 @@ typedef struct rep_predict_options {
  * say not what they find. */
 REP_NODISCARD rep_status rep_predict(const rep_predict_options *options);
 
+/* ---- a detector's data ------------------------------------------------------------------------
+ */
+
+/* Borrowed for the visit. */
+typedef struct rep_data_view {
+    const rep_detection_set *train, *test;       /* test: NULL where DATASETS.TEST is empty */
+    const rep_detection_loader_options *options; /* of training; bad pictures are skipped */
+    rep_detection_loader *loader;                /* at its first batch */
+} rep_data_view;
+/* Opens the data that the configuration trains a detector on and hands them to `visit`. Errors:
+ * those of opening; REP_ERR_CONFIG for a classifier; what `visit` returns. */
+REP_NODISCARD rep_status rep_data_visit(const rep_config *config,
+                                        rep_status (*visit)(void *context,
+                                                            const rep_data_view *view),
+                                        void *context);
+
 /* ---- proof of the method ------------------------------------------------------------------ */
 
 typedef struct rep_verify_row {

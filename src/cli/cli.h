@@ -144,6 +144,9 @@ typedef struct cli_pictures {
  * names. REP_ERR_IO where there is nothing, REP_ERR_DATA for a folder without pictures. */
 REP_NODISCARD rep_status cli_pictures_add(cli_pictures *pictures, const char *word);
 void cli_pictures_clear(cli_pictures *pictures);
+/* Enlarges a picture by the whole number, *zoom, that makes its longer side `least_px` or more, so
+ * that labels find room; large ones stay as they are. */
+REP_NODISCARD rep_status cli_picture_enlarge(rep_image *image, int32_t least_px, double *zoom);
 
 /* From now on SIGINT and SIGTERM set the returned flag once; a second one ends the program. */
 const volatile int *cli_stop_on_signals(void);

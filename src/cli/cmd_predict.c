@@ -18,7 +18,8 @@ static const char help[] =
     "  --weights FILE      the checkpoint; its moving average counts where it has one\n"
     "  --config-file FILE  settings in place of those in the checkpoint\n"
     "  --out FOLDER        made where it is missing: every picture as PNG, with boxes, labels,\n"
-    "                      scores and keypoints; below a folder names stay as they are there\n"
+    "                      scores and keypoints, small ones enlarged; below a folder names\n"
+    "                      stay as they are there\n"
     "  --json FILE         the findings go there, not to the standard output\n"
     "  --min-score S       what is less sure is left out, 0 to 1 (default 0.3);\n"
     "                      MODEL.FCOS.INFERENCE_TH comes before it\n"
@@ -35,6 +36,8 @@ static const char help[] =
     "  repopt predict --weights out/model_final.safetensors --out drawn --min-score 0.5 photos/\n"
     "  repopt predict --weights out/model_final.safetensors photos/ "
     "TEST.IMS_PER_BATCH=1\n" CLI_VULKAN_HELP;
+
+enum { DRAWN_PX = 480 }; /* smaller pictures are drawn enlarged */
 
 typedef struct predict {
     const char *weights, *config_file, *out, *json;
@@ -227,11 +230,14 @@ static rep_status draw(const predict *p, const rep_detection_set *set, size_t in
     char folder[CLI_PATH_BYTES];
     (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
     rep_image image = {0};
-    const rep_paint_options how = {.min_score = p->min_score};
+    rep_paint_options how = {.min_score = p->min_score};
     REP_TRY(cli_folder_make(folder));
     REP_TRY(rep_detection_set_read(&image, set, index, 0, 0));
-    rep_paint_detections(&image, face->categories, detections, count, &how);
-    const rep_status status = rep_image_save_png(path, &image);
+    rep_status status = cli_picture_enlarge(&image, DRAWN_PX, &how.zoom);
+    if (status == REP_OK) {
+        rep_paint_detections(&image, face->categories, detections, count, &how);
+        status = rep_image_save_png(path, &image);
+    }
     rep_image_clear(&image);
     return status;
 }

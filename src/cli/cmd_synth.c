@@ -101,15 +101,10 @@ static rep_status write_pictures(synth *s, const char *split, const rep_annotati
 /* A picture, enlarged by a whole number where it is small, with what is true of it. */
 static rep_status mark_picture(rep_image *out, const rep_annotations *truth,
                                const rep_scene_options *options, size_t index) {
-    rep_image plain = {0};
-    REP_TRY(rep_scene_render(&plain, options, index));
-    const int32_t zoom = (SHEET_CELL_PX + plain.width - 1) / plain.width;
-    const rep_status status =
-        rep_image_resize(out, &plain, plain.width * zoom, plain.height * zoom);
-    rep_image_clear(&plain);
-    if (status != REP_OK) { return status; }
+    rep_paint_options how = {0};
+    REP_TRY(rep_scene_render(out, options, index));
+    REP_TRY(cli_picture_enlarge(out, SHEET_CELL_PX, &how.zoom));
     const rep_picture *picture = &truth->pictures[index];
-    const rep_paint_options how = {.zoom = zoom};
     rep_paint_objects(out, truth->categories, truth->objects + picture->first, picture->count,
                       &how);
     return REP_OK;

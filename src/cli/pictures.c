@@ -1,4 +1,5 @@
-/* pictures.c - the pictures that words of a command name: files, and folders with all below. */
+/* pictures.c - the pictures that words of a command name: files, and folders with all below; and
+ * how large a picture is drawn. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -101,4 +102,16 @@ void cli_pictures_clear(cli_pictures *p) {
     free(p->files);
     free((void *)p->names);
     *p = (cli_pictures){0};
+}
+
+rep_status cli_picture_enlarge(rep_image *image, int32_t least_px, double *zoom) {
+    const int32_t longest = image->width > image->height ? image->width : image->height;
+    const int32_t times = (least_px + longest - 1) / longest;
+    *zoom = times > 1 ? times : 1;
+    if (times <= 1) { return REP_OK; }
+    rep_image large = {0};
+    REP_TRY(rep_image_resize(&large, image, image->width * times, image->height * times));
+    rep_image_clear(image);
+    *image = large;
+    return REP_OK;
 }
