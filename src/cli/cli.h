@@ -128,6 +128,9 @@ REP_NODISCARD rep_status cli_folder_make(const char *path);
 /* "folder/name" into path[CLI_PATH_BYTES]; REP_ERR_IO when it does not fit. */
 REP_NODISCARD rep_status cli_path_join(char path[CLI_PATH_BYTES], const char *folder,
                                        const char *name);
+/* REP_ERR_IO where `path` cannot be made because of its folder; before long work, so that a bad
+ * path costs nothing. */
+REP_NODISCARD rep_status cli_file_check(const char *path);
 /* Makes a file of what write(context, stream) prints, whole or not at all. REP_ERR_IO. */
 REP_NODISCARD rep_status cli_file_write(const char *path,
                                         rep_status (*write)(const void *context, FILE *stream),

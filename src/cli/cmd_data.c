@@ -184,7 +184,8 @@ int cmd_data(int argc, char **argv) {
     run.stop = cli_stop_on_signals();
     cli_progress_init(&run.progress, "data");
     rep_log_set(cli_log_line, &run.progress);
-    const rep_status status = rep_data_visit(config, show, &run);
+    rep_status status = run.sheet ? cli_file_check(run.sheet) : REP_OK;
+    if (status == REP_OK) { status = rep_data_visit(config, show, &run); }
     rep_log_set(NULL, NULL);
     rep_config_destroy(config);
     return status == REP_OK ? 0 : cli_fail();

@@ -302,6 +302,7 @@ static rep_status predict_all(predict *p, cli_words *words) {
     REP_TRY(make_config(&config, p));
     rep_status status = take_words(p, words, config);
     if (status == REP_OK) { status = make_targets(p); }
+    if (status == REP_OK && p->json) { status = cli_file_check(p->json); }
     /* The device that a net was trained on need not be here. */
     if (!options.device && !p->config_file) { options.device = "auto"; }
     options.config = config;

@@ -60,10 +60,12 @@ static void print_classifier(const rep_eval_result *r, bool is_json) {
     }
 }
 
+/* Refuses a bad --out before the work. */
 static rep_status check_out(const test_run *t) {
+    if (!t->out) { return REP_OK; }
     rep_body body;
     REP_TRY(rep_body_from_config(&body, rep_config_values(t->options.config)));
-    if (!t->out || body == REP_BODY_YUMIN) { return REP_OK; }
+    if (body == REP_BODY_YUMIN) { return cli_folder_make(t->out); }
     return rep_fail(REP_ERR_ARGUMENT, "--out: is for detectors; a classifier's result is one line");
 }
 

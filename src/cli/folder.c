@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -31,6 +32,20 @@ rep_status cli_path_join(char path[CLI_PATH_BYTES], const char *folder, const ch
     if (length > 0 && length < CLI_PATH_BYTES) { return REP_OK; }
     return rep_fail(REP_ERR_IO, "%.60s...: the path is longer than %d bytes", folder,
                     CLI_PATH_BYTES - 1);
+}
+
+rep_status cli_file_check(const char *path) {
+    char folder[CLI_PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    const size_t length = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+    if (length >= sizeof folder) {
+        return rep_fail(REP_ERR_IO, "%.60s...: the path is longer than %d bytes", path,
+                        CLI_PATH_BYTES - 1);
+    }
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    if (access(slash ? folder : ".", W_OK) == 0) { return REP_OK; }
+    return rep_fail(REP_ERR_IO, "%s: cannot be made (%s)", path, strerror(errno));
 }
 
 rep_status cli_file_write(const char *path, rep_status (*write)(const void *context, FILE *stream),

@@ -174,7 +174,6 @@ rep_status judged_print_json(FILE *out, const judged *j) {
 
 rep_status judged_write(const char *folder, const judged *j, const char *weights) {
     char path[CLI_PATH_BYTES];
-    REP_TRY(cli_folder_make(folder));
     REP_TRY(cli_path_join(path, folder, "bbox.json"));
     REP_TRY(rep_detections_save_coco(path, j->truth, j->detections, j->count, REP_COCO_BOX));
     if (j->keypoints.eval) {

@@ -40,8 +40,8 @@ bool judged_keypoint_row(rep_coco_row *out, const judged *j, int32_t category);
 void judged_print(FILE *out, const judged *j);
 /* The same as one JSON object; null where there is no ground truth. REP_ERR_MEMORY. */
 REP_NODISCARD rep_status judged_print_json(FILE *out, const judged *j);
-/* bbox.json and, where the net finds them, keypoints.json, as COCO has results; report.html. Makes
- * the folder; each file is whole or not there. `weights`: their path, for the title. */
+/* bbox.json and, where the net finds them, keypoints.json, as COCO has results; report.html.
+ * Each file is whole or not there. `weights`: their path, for the title. */
 REP_NODISCARD rep_status judged_write(const char *folder, const judged *j, const char *weights);
 
 /* ---- parts of the page ------------------------------------------------------------------------
