@@ -87,7 +87,7 @@ bad 2 'float16' bench --dtype float16
 bad 2 '"modle"' show --stage=modle
 bad 2 'CONV_BODY: there is no "R-50-FPN"; there are RepOpt-VGG' show MODEL.BACKBONE.CONV_BODY R-50-FPN
 bad 2 'STAGE_WITH_DCN: found True' show "${detector[@]}" MODEL.RESNETS.STAGE_WITH_DCN "(False, True, True, True)"
-bad 2 'is a detector' train "${detector[@]}" OUTPUT_DIR out/refused
+bad 2 'NUM_CLASSES: 9, but .* has 3 categories' train "${detector[@]}" MODEL.FCOS.NUM_CLASSES 9 OUTPUT_DIR out/refused
 bad 2 'scales: no file' scales
 bad 2 'SOLVER.BASE_LP.*SOLVER.BASE_LR' "${train[@]}" SOLVER.BASE_LP 1
 bad 2 'SOLVER.MAX_ITER.*many' "${train[@]}" SOLVER.MAX_ITER many
