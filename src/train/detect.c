@@ -34,15 +34,25 @@ static rep_status check_classes(const rep_task *task, const char *source, size_t
                     task->values->model_fcos_num_classes, source, count, wanted);
 }
 
+/* What is found has the keypoints of the training set; the evaluation reads those of the test set.
+ */
 static rep_status check_same(const rep_annotations *train, const rep_annotations *test) {
-    bool is_same = train->category_count == test->category_count;
-    for (size_t i = 0; i < train->category_count && is_same; i++) {
-        is_same = strcmp(train->categories[i].name, test->categories[i].name) == 0;
+    if (train->category_count != test->category_count) {
+        return rep_fail(REP_ERR_DATA,
+                        "%s: has %zu categories, %s, which the net is trained on, has %zu; give "
+                        "both the same",
+                        test->source, test->category_count, train->source, train->category_count);
     }
-    return is_same ? REP_OK
-                   : rep_fail(REP_ERR_DATA,
-                              "%s: has other categories than %s, which the net is trained on",
-                              test->source, train->source);
+    for (size_t i = 0; i < train->category_count; i++) {
+        const rep_category *a = &train->categories[i], *b = &test->categories[i];
+        if (strcmp(a->name, b->name) == 0 && a->keypoint_count == b->keypoint_count) { continue; }
+        return rep_fail(REP_ERR_DATA,
+                        "%s: category %zu is '%s' with %" PRId32 " keypoints, in %s, which the net "
+                        "is trained on, '%s' with %" PRId32 "; give both the same",
+                        test->source, i + 1, b->name, b->keypoint_count, train->source, a->name,
+                        a->keypoint_count);
+    }
+    return REP_OK;
 }
 
 rep_status rep_detect_take_categories(rep_task *task, const char *source,
@@ -56,6 +66,13 @@ rep_status rep_detect_take_categories(rep_task *task, const char *source,
         const int32_t points = task->values->model_keypoint_on ? categories[i].keypoint_count : 0;
         names[i] = categories[i].name;
         if (points > data->keypoint_count) { data->keypoint_count = points; }
+    }
+    if (task->values->model_keypoint_on && data->keypoint_count == 0) {
+        free(names);
+        return rep_fail(REP_ERR_CONFIG,
+                        "MODEL.KEYPOINT_ON: True, but %s has no keypoints; set it False, or give "
+                        "annotations that have them",
+                        source);
     }
     free((void *)task->class_names);
     task->class_names = names;
@@ -97,11 +114,10 @@ static rep_status open_train(rep_task *task) {
     REP_TRY(take_set(task, data->train));
     const rep_annotations *set = rep_detection_set_annotations(data->train);
     const int32_t keypoints = rep_detection_set_keypoint_count(data->train);
-    if (task->values->model_keypoint_on != (keypoints > 0)) {
+    if (!task->values->model_keypoint_on && keypoints > 0) {
         rep_log(REP_LOG_INFO,
-                "%s has %" PRId32 " keypoints and MODEL.KEYPOINT_ON is %s: none are "
-                "trained",
-                set->source, keypoints, keypoints > 0 ? "False" : "True");
+                "%s has %" PRId32 " keypoints and MODEL.KEYPOINT_ON is False: none are trained",
+                set->source, keypoints);
     }
     task->train_count = set->picture_count;
     log_odd("are of crowds", &set->crowd, "not trained on");
