@@ -65,7 +65,7 @@ typedef struct rep_train_result {
     double score;     /* as in rep_progress, at the end; -1 without a test split */
     const char *score_name;
     double step_ms;         /* median */
-    double peak_memory_mib; /* planned regions and scratch of the training program */
+    double peak_memory_mib; /* planned regions and scratch of the training programs */
     size_t param_count;
     char checkpoint[512]; /* path of the final checkpoint */
 } rep_train_result;

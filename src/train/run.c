@@ -1,6 +1,5 @@
 /* run.c - the loop: steps, evaluations, checkpoints, metrics, until the end or a signal. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,10 +31,17 @@ static double median_ms(rep_trainer *t) {
     return 0.5 * (t->step_ms[(kept - 1) / 2] + t->step_ms[kept / 2]);
 }
 
+/* Of the programs there are by now; the state is the first one's. */
 static double memory_mib(const rep_trainer *t) {
-    rep_program_memory m;
-    rep_program_memory_get(t->nets[0].program, &m);
-    return (double)(m.state_bytes + m.work_bytes + m.io_bytes + m.scratch_bytes) / 1048576;
+    double bytes = 0;
+    for (size_t i = 0; i < REP_TASK_SHAPES; i++) {
+        rep_program_memory m;
+        if (t->nets[i].program == NULL) { continue; }
+        rep_program_memory_get(t->nets[i].program, &m);
+        bytes += (double)((i == 0 ? m.state_bytes : 0) + m.work_bytes + m.io_bytes);
+        bytes += (double)m.scratch_bytes;
+    }
+    return bytes / 1048576;
 }
 
 static void report(rep_trainer *t, const rep_metrics_row *row, double elapsed_s, uint64_t steps,
@@ -111,11 +117,7 @@ static rep_status iterate(rep_trainer *t, double begin_s, uint64_t first, char *
         .step_ms = ms,
         .images_s = (double)(t->batch * t->accumulate) / ms * 1e3,
     };
-    for (size_t i = 0; i < REP_METRIC_COLUMNS; i++) { row.own[i] = NAN; }
-    if (t->task->methods->measure != NULL) {
-        REP_TRY(t->task->methods->measure(t->task, t->nets[step.shape].model,
-                                          t->nets[step.shape].program, row.own));
-    }
+    memcpy(row.own, step.own, sizeof row.own);
     bool is_evaluated = false;
     const uint64_t done = t->counters.iteration;
     const bool is_last = done == t->max_iteration;

@@ -80,6 +80,20 @@ static void count_good_step(rep_trainer *t) {
     if (c->loss_scale < REP_MOST_LOSS_SCALE) { c->loss_scale *= 2; }
 }
 
+/* Adds the task's own numbers of a batch to the mean over all of the step. */
+static rep_status add_own(rep_trainer *t, const rep_step_net *net, uint64_t part,
+                          rep_step_report *report) {
+    double own[REP_METRIC_COLUMNS];
+    for (size_t i = 0; i < REP_METRIC_COLUMNS; i++) { own[i] = NAN; }
+    if (t->task->methods->measure != NULL) {
+        REP_TRY(t->task->methods->measure(t->task, net->model, net->program, own));
+    }
+    for (size_t i = 0; i < REP_METRIC_COLUMNS; i++) {
+        report->own[i] = (part > 0 ? report->own[i] : 0) + own[i] / (double)t->accumulate;
+    }
+    return REP_OK;
+}
+
 rep_status rep_trainer_step(rep_trainer *t, rep_step_report *out) {
     rep_step_report report = {0};
     const rep_step_net *net = NULL;
@@ -105,6 +119,7 @@ rep_status rep_trainer_step(rep_trainer *t, rep_step_report *out) {
         t->counters.tracked++;
         if (isfinite(loss)) { add_loss(t, batch.epoch, loss); }
         report.loss += loss / (double)t->accumulate;
+        REP_TRY(add_own(t, net, part, &report));
         report.grad_norm = norm[1];
         report.epoch = batch.epoch;
         report.shape = batch.shape;

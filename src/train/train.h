@@ -158,8 +158,9 @@ enum { REP_FIRST_LOSS_SCALE = 65536, REP_MOST_LOSS_SCALE = 1 << 24, REP_LOSS_SCA
 typedef struct rep_step_report {
     double loss, lr, grad_norm;
     uint64_t epoch;
-    size_t shape;    /* of the last batch */
-    bool is_skipped; /* float16: the gradients overflowed, nothing was updated */
+    size_t shape;                   /* of the last batch */
+    bool is_skipped;                /* float16: the gradients overflowed, nothing was updated */
+    double own[REP_METRIC_COLUMNS]; /* the task's columns, mean over the batches */
 } rep_step_report;
 REP_NODISCARD rep_status rep_trainer_step(rep_trainer *trainer, rep_step_report *out);
 
