@@ -3,8 +3,7 @@
  * A detection set is an annotation set and the place where its pictures lie; a loader resizes and
  * augments them and pads them into a few shapes, because the programs that take them are static.
  *
- *     rep_detection_set_options where = {.kind = "coco", .root = "data/bccd",
- *                                        .images = "JPEGImages", .annotations = "train.json"};
+ *     rep_detection_set_options where = {.kind = "coco", .root = "bccd", .annotations = "a.json"};
  *     REP_TRY(rep_detection_set_open(&set, &where));
  *     REP_TRY(rep_detection_loader_create(&loader, set, &how));
  *
