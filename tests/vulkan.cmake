@@ -57,7 +57,7 @@ endfunction()
 set(rep_short_tests ops oracle_ops oracle_blocks oracle_models oracle_optim oracle_rep vulkan
     conv_shaders)
 rep_on_driver(lavapipe lavapipe REPOPT_TEST_VALIDATE=1
-              TESTS ${rep_short_tests} oracle_detector verify train check_rows half)
+              TESTS ${rep_short_tests} oracle_detector verify train detect check_rows half)
 rep_on_driver(lavapipe_small lavapipe REPOPT_TEST_SMALL=1 REPOPT_TEST_VALIDATE=1
               TESTS ops oracle_models)
 rep_on_driver(swiftshader swiftshader REPOPT_TEST_VALIDATE=1 TESTS ${rep_short_tests})
