@@ -7,78 +7,44 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/report.h"
+#include "cli/quickstart.h"
 
 static const char help[] =
-    "usage: repopt quickstart [--out DIR] [--seed N] [--threads N] [--device NAME] [KEY "
-    "VALUE]...\n\n"
+    "usage: repopt quickstart [--task NAME] [--out DIR] [--seed N] [--threads N] [--device NAME]\n"
+    "                         [KEY VALUE]...\n\n"
     "Searches scales, trains the plain net with RepOptimizer and with ordinary SGD, on pictures "
     "it\n"
     "draws itself, and checks the equality behind the method. Ends with a table; DIR gets the "
     "three\n"
     "runs and report.html. Takes a few minutes on two cores.\n\n"
+    "  --task NAME         classify (default): ten classes of pictures; detect: boxes and "
+    "keypoints\n"
+    "                      of arrows, houses and fish\n"
     "  --out DIR           where everything goes (default: quickstart); a quick start that is\n"
     "                      there already is replaced\n"
     "  --seed N            weights, pictures and their order (default 0)\n" CLI_DEVICE_HELP
     "  KEY VALUE           settings of all three runs, e.g. SOLVER.EPOCHS 2 for a shorter look\n\n"
     "Example:\n"
-    "  repopt quickstart --out out/quickstart --seed 1\n" CLI_VULKAN_HELP;
-
-/* What the three runs share. The last epoch's learning rate is near zero, so that the accuracy at
- * the end is not one moment of a noisy walk. */
-static const char shared[] = "MODEL:\n"
-                             "  VGG:\n"
-                             "    NUM_BLOCKS: [1, 2, 2, 1]\n"
-                             "    WIDTHS: [16, 32, 64, 128]\n"
-                             "    STRIDES: [1, 1, 2, 2, 2]\n"
-                             "DATASETS:\n"
-                             "  NAME: drawn\n"
-                             "  DRAWN_COUNT_TRAIN: 8000\n"
-                             "  DRAWN_COUNT_TEST: 2000\n"
-                             "INPUT:\n"
-                             "  TO_BGR255: false\n"
-                             "  PIXEL_MEAN: [0.5, 0.5, 0.5]\n"
-                             "  PIXEL_STD: [0.25, 0.25, 0.25]\n"
-                             "  PAD: 2\n"
-                             "  FLIP_PROB_TRAIN: 0.0\n"
-                             "SOLVER:\n"
-                             "  IMS_PER_BATCH: 64\n"
-                             "  BASE_LR: 0.05\n"
-                             "  BIAS_LR_FACTOR: 1\n"
-                             "  MOMENTUM: 0.9\n"
-                             "  NESTEROV: true\n"
-                             "  WEIGHT_DECAY: 0.0005\n"
-                             "  EPOCHS: 12\n"
-                             "  SCHEDULE: cosine_shifted\n"
-                             "  WARMUP_METHOD: ramp\n"
-                             "  WARMUP_EPOCHS: 1\n"
-                             "  CHECKPOINT_PERIOD: 0\n"
-                             "TEST:\n"
-                             "  IMS_PER_BATCH: 200\n";
-
-/* A software Vulkan driver computes at a fraction of the processor's speed: its quick start shows
- * that training works there, in minutes, not how good the nets become. */
-static const char software[] = "DATASETS:\n"
-                               "  DRAWN_COUNT_TRAIN: 4000\n"
-                               "  DRAWN_COUNT_TEST: 1000\n"
-                               "SOLVER:\n"
-                               "  EPOCHS: 3\n";
+    "  repopt quickstart --out out/quickstart --seed 1\n"
+    "  repopt quickstart --task detect --out out/scenes\n" CLI_VULKAN_HELP;
 
 typedef struct quickstart {
     report report;
+    const quickstart_task *task;
     const char *folder, *device;
     int threads;
     cli_words words; /* KEY VALUE pairs for all runs */
     const volatile int *stop;
 } quickstart;
+
+static rep_status merge(rep_config *config, const char *yaml) {
+    return rep_config_merge_text(config, "quick start", yaml, strlen(yaml));
+}
 
 /* The configuration of one run: shared, then the caller's pairs, then what makes the run. */
 static rep_status make_config(rep_config **out, const quickstart *q, const report_run *run) {
@@ -92,9 +58,9 @@ static rep_status make_config(rep_config **out, const quickstart *q, const repor
                                  "SCALE",      scale};
     rep_config *config = NULL;
     REP_TRY(rep_config_create(&config));
-    rep_status status = rep_config_merge_text(config, "quick start", shared, sizeof shared - 1);
+    rep_status status = merge(config, q->task->shared);
     if (status == REP_OK && q->report.device.is_software) {
-        status = rep_config_merge_text(config, "quick start", software, sizeof software - 1);
+        status = merge(config, q->task->software);
     }
     if (status == REP_OK) {
         status =
@@ -111,32 +77,15 @@ static rep_status make_config(rep_config **out, const quickstart *q, const repor
     return REP_OK;
 }
 
-/* Keeps guess and probability (softmax of the logits) of one test picture. */
-static void keep_guess(void *context, size_t index, int32_t label, const float *logits,
-                       int32_t class_count) {
-    quickstart *q = context;
-    if (index >= q->report.guess_capacity) { return; }
-    int32_t guess = 0;
-    for (int32_t c = 1; c < class_count; c++) {
-        if (logits[c] > logits[guess]) { guess = c; }
-    }
-    double sum = 0;
-    for (int32_t c = 0; c < class_count; c++) { sum += exp((double)(logits[c] - logits[guess])); }
-    q->report.guesses[index] = (report_guess){label, guess, (float)(1 / sum)};
-    if (index >= q->report.guess_count) { q->report.guess_count = index + 1; }
-}
-
-/* Measures the finished run on the test split; the RepOptimizer net's guesses are kept. */
+/* Measures the finished run on the test split; the RepOptimizer net's answers are kept. */
 static rep_status measure(quickstart *q, report_run *run, rep_config *config) {
     const char *const weight[] = {"MODEL.WEIGHT", run->result.checkpoint};
     REP_TRY(rep_config_merge_pairs(config, 2, weight));
     rep_train_options options = {
         .config = config, .device = q->device, .threads = q->threads, .stop = q->stop};
-    if (run == &q->report.runs[1]) {
-        options.on_prediction = keep_guess;
-        options.context = q;
-    }
-    return rep_evaluate(&run->test, &options);
+    if (run == &q->report.runs[1]) { q->task->keep(&options, &q->report); }
+    REP_TRY(rep_evaluate(&run->test, &options));
+    return q->report.has_lost ? rep_fail(REP_ERR_MEMORY, "quick start: no memory") : REP_OK;
 }
 
 static rep_status run_one(quickstart *q, report_run *run) {
@@ -170,43 +119,23 @@ static void keep_check(void *context, const rep_verify_row *row) {
     snprintf(check->device, sizeof check->device, "%s", row->device);
 }
 
-static void print_table(const report *r) {
-    printf("\n%-28s %12s %10s %9s %11s %11s\n", "", "top-1 %", "train loss", "ms/step",
-           "memory MiB", "parameters");
-    for (int i = 0; i < REPORT_RUNS; i++) {
-        const report_run *run = &r->runs[i];
-        printf("%-28s %5.1f +- %3.1f %10.3f %9.1f %11.0f %11zu\n", run->title, 100 * run->test.top1,
-               100 * report_half_width(run->test.top1, run->test.count), run->result.last_loss,
-               run->result.step_ms, run->result.peak_memory_mib, run->result.param_count);
-    }
+static void print_result(const quickstart *q) {
+    const report *r = &q->report;
+    q->task->print_table(r);
     printf("\nequivalence: %s; target + RepOptimizer against CSLA + SGD differ by at most %.1e in "
            "float32, %.1e in double\n",
            r->has_passed ? "PASS" : "FAIL", report_worst(r, false), report_worst(r, true));
-    const rep_eval_result *a = &r->runs[1].test, *b = &r->runs[2].test;
-    const double half =
-        hypot(report_half_width(a->top1, a->count), report_half_width(b->top1, b->count));
-    const double difference = a->top1 - b->top1;
-    printf("RepOptimizer minus SGD: %+.1f points; chance alone gives +-%.1f on %zu test pictures, "
-           "and each ran once%s\n",
-           100 * difference, 100 * half, a->count,
-           fabs(difference) <= half ? ": this ranks neither" : "");
+    q->task->print_verdict(r);
 }
 
 /* The test split itself, for the pictures in the report. */
-static rep_status open_test_set(quickstart *q, rep_dataset **out) {
+static rep_status open_test_set(quickstart *q) {
     rep_config *config = NULL;
     REP_TRY(make_config(&config, q, &q->report.runs[0]));
     const rep_values *v = rep_config_values(config);
-    const rep_dataset_options options = {.kind = "drawn",
-                                         .is_train = false,
-                                         .seed = (uint64_t)v->datasets_drawn_seed,
-                                         .count = (size_t)v->datasets_drawn_count_test};
-    q->report.kernel = (int32_t)v->model_vgg_kernel_size;
-    q->report.is_scale_by_stage = strcmp(v->model_vgg_scale_init, "stage") == 0;
-    const bool is_drawn = strcmp(v->datasets_name, "drawn") == 0;
     rep_status status = REP_OK;
-    if (is_drawn) {
-        status = rep_dataset_open(out, &options);
+    if (strcmp(v->datasets_name, "drawn") == 0) {
+        status = q->task->open(&q->report, v);
     } else {
         status = rep_fail(REP_ERR_CONFIG,
                           "DATASETS.NAME: the quick start draws its own pictures; use `repopt "
@@ -223,10 +152,8 @@ static rep_status describe_device(quickstart *q) {
     rep_device_describe(device, &q->report.device);
     rep_device_close(device);
     if (q->report.device.is_software) {
-        fprintf(stderr,
-                "%s is a software driver: 4000 pictures, 3 epochs instead of 8000, 12 (KEY VALUE "
-                "words change that)\n",
-                q->report.device.description);
+        fprintf(stderr, "%s is a software driver: %s (KEY VALUE words change that)\n",
+                q->report.device.description, q->task->software_means);
     }
     return REP_OK;
 }
@@ -261,14 +188,7 @@ static rep_status claim_folder(const quickstart *q) {
 static rep_status run_all(quickstart *q) {
     report *r = &q->report;
     const double begin = cli_clock_s();
-    REP_TRY(describe_device(q));
-    rep_dataset *set = NULL;
-    REP_TRY(open_test_set(q, &set));
-    r->test_set = set;
-    r->guess_capacity = rep_dataset_info_get(set)->count;
-    r->guesses = calloc(r->guess_capacity, sizeof *r->guesses);
-    rep_status status =
-        r->guesses ? claim_folder(q) : rep_fail(REP_ERR_MEMORY, "quick start: no memory");
+    rep_status status = claim_folder(q);
     for (int i = 0; i < REPORT_RUNS && status == REP_OK; i++) { status = run_one(q, &r->runs[i]); }
     if (status == REP_OK) {
         fprintf(stderr, "\nchecking the equality of target + RepOptimizer and CSLA + SGD\n");
@@ -279,11 +199,17 @@ static rep_status run_all(quickstart *q) {
     r->seconds = cli_clock_s() - begin;
     if (status == REP_OK) { status = report_write(path, r); }
     if (status == REP_OK) {
-        print_table(r);
+        print_result(q);
         printf("\n%.0f s; the whole report: %s\n", r->seconds, path);
     }
-    free(r->guesses);
-    rep_dataset_close(set);
+    return status;
+}
+
+static rep_status start(quickstart *q) {
+    REP_TRY(describe_device(q));
+    rep_status status = open_test_set(q);
+    if (status == REP_OK) { status = run_all(q); }
+    q->task->close(&q->report);
     return status;
 }
 
@@ -307,17 +233,28 @@ static rep_status name_runs(quickstart *q) {
     return REP_OK;
 }
 
+static rep_status take_task(quickstart *q) {
+    static const quickstart_task *const tasks[] = {&quickstart_classify, &quickstart_detect};
+    const char *name = tasks[0]->name;
+    REP_TRY(cli_take_value(&q->words, "--task", &name));
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
+        if (strcmp(name, tasks[i]->name) == 0) {
+            q->task = tasks[i];
+            q->report.task = tasks[i]->page;
+            return REP_OK;
+        }
+    }
+    return rep_fail(REP_ERR_ARGUMENT, "--task: \"%s\" does not exist; classify and detect do",
+                    name);
+}
+
 static rep_status take_options(quickstart *q) {
     int64_t seed = 0;
-    const char *task = "classify";
     REP_TRY(cli_take_value(&q->words, "--out", &q->folder));
-    REP_TRY(cli_take_value(&q->words, "--task", &task));
+    REP_TRY(take_task(q));
     REP_TRY(cli_take_int(&q->words, "--seed", 0, INT64_MAX, &seed));
     REP_TRY(cli_take_device(&q->words, &q->device, &q->threads));
     q->report.seed = (uint64_t)seed;
-    if (strcmp(task, "classify") != 0) {
-        return rep_fail(REP_ERR_ARGUMENT, "--task: \"%s\" does not exist; classify does", task);
-    }
     return name_runs(q);
 }
 
@@ -329,7 +266,7 @@ int cmd_quickstart(int argc, char **argv) {
     if (cli_take_help(&q.words, help)) { return 0; }
     if (take_options(&q) != REP_OK) { return cli_fail(); }
     q.stop = cli_stop_on_signals();
-    if (run_all(&q) != REP_OK) { return cli_fail(); }
+    if (start(&q) != REP_OK) { return cli_fail(); }
     if (q.report.has_passed) { return 0; }
     (void)!rep_fail(REP_ERR_NUMERIC, "quickstart: the equality check failed; see `repopt verify`");
     return cli_fail();

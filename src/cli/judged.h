@@ -61,6 +61,10 @@ REP_NODISCARD rep_status judged_pictures_rank(judged_picture **out, size_t *coun
 REP_NODISCARD rep_status judged_picture_write(FILE *out, const judged *j,
                                               const judged_picture *picture);
 
+/* Sections of a page with report_style: classes, precision over recall, the best and the worst
+ * pictures. Errors of rep_detection_set_read, REP_ERR_MEMORY. */
+REP_NODISCARD rep_status judged_sections_write(FILE *out, const judged *j);
+
 REP_NODISCARD rep_status judged_page_write(const char *path, const judged *j, const char *weights);
 
 #endif

@@ -9,9 +9,6 @@
 
 enum { SHOWN = 6, IOU_75 = 5, CURVES = 3 };
 
-static const char style[] = ".halves{display:grid;grid-template-columns:1fr 1fr;gap:6px}"
-                            ".halves img{width:100%;height:auto;image-rendering:auto}\n";
-
 typedef struct page {
     const judged *j;
     const char *weights;
@@ -23,7 +20,6 @@ static void write_head(FILE *out, const page *p) {
           "<title>repopt test</title>\n<style>\n",
           out);
     fputs(report_style, out);
-    fputs(style, out);
     fputs("</style></head>\n<body><main>\n<h1>What a detector finds</h1>\n<p class=\"soft\">", out);
     report_text(out, p->weights);
     fputs(" on ", out);
@@ -185,14 +181,18 @@ static rep_status write_pictures(FILE *out, const judged *j) {
     return status;
 }
 
+rep_status judged_sections_write(FILE *out, const judged *j) {
+    write_classes(out, j);
+    write_curves(out, j, &j->boxes, "boxes", "IoU");
+    write_curves(out, j, &j->keypoints, "keypoints", "similarity");
+    return write_pictures(out, j);
+}
+
 static rep_status write_page(const void *context, FILE *out) {
     const page *p = context;
     write_head(out, p);
     write_numbers(out, p->j);
-    write_classes(out, p->j);
-    write_curves(out, p->j, &p->j->boxes, "boxes", "IoU");
-    write_curves(out, p->j, &p->j->keypoints, "keypoints", "similarity");
-    REP_TRY(write_pictures(out, p->j));
+    REP_TRY(judged_sections_write(out, p->j));
     fputs("</main></body></html>\n", out);
     return REP_OK;
 }

@@ -1,5 +1,5 @@
 /* report.c - the sections of report.html, in reading order: result, curves, proof, scales, masks,
- * guesses, how to run it again. It says no more than the figures do. */
+ * answers, how to run it again. It says no more than the figures do. */
 #include "cli/report.h"
 
 #include <inttypes.h>
@@ -50,7 +50,6 @@ double report_worst(const report *r, bool is_reference) {
 }
 
 static void write_head(FILE *out, const report *r) {
-    const rep_dataset_info *info = rep_dataset_info_get(r->test_set);
     fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
           "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
           "<title>repopt quick start</title>\n<style>\n",
@@ -59,10 +58,11 @@ static void write_head(FILE *out, const report *r) {
     fprintf(out,
             "</style></head>\n<body><main>\n<h1>One plain net, two optimizers</h1>\n"
             "<p class=\"soft\">repopt %s quick start &middot; seed %" PRIu64
-            " &middot; %s, %d thread%s &middot; %zu drawn test pictures, %d classes &middot; %.0f "
-            "s in all</p>\n",
+            " &middot; %s, %d thread%s &middot; ",
             REP_VERSION, r->seed, r->device.name, r->device.threads,
-            r->device.threads == 1 ? "" : "s", info->count, info->class_count, r->seconds);
+            r->device.threads == 1 ? "" : "s");
+    r->task->write_facts(out, r);
+    fprintf(out, " &middot; %.0f s in all</p>\n", r->seconds);
     fputs("<p>RepOptimizer moves the structure of a multi-branch net into the optimizer. First a "
           "net with scaled branches is trained to find its scales. Then the <em>plain</em> net, "
           "one convolution per block, is trained with gradients multiplied by a mask made of those "
@@ -71,52 +71,37 @@ static void write_head(FILE *out, const report *r) {
           out);
 }
 
-static void write_row(FILE *out, const report_run *run, int style) {
+static void write_row(FILE *out, const report *r, int index) {
+    const report_run *run = &r->runs[index];
     const rep_train_result *t = &run->result;
     fprintf(out, "<tr><th scope=\"row\"><span class=\"key k%d\"></span>%s<small>%s</small></th>",
-            style, run->title, run->how);
-    fprintf(out, "<td>%.1f&thinsp;&plusmn;&thinsp;%.1f</td><td>%.3f</td><td>%.1f</td>",
-            100 * run->test.top1, 100 * report_half_width(run->test.top1, run->test.count),
-            t->last_loss, t->step_ms);
-    fprintf(out, "<td>%.0f</td><td>%zu</td></tr>\n", t->peak_memory_mib, t->param_count);
-}
-
-/* What the difference between the two plain nets says, and what it does not. */
-static void write_verdict(FILE *out, const report *r) {
-    const rep_eval_result *a = &r->runs[1].test, *b = &r->runs[2].test;
-    const double difference = a->top1 - b->top1;
-    const double half =
-        hypot(report_half_width(a->top1, a->count), report_half_width(b->top1, b->count));
-    fprintf(
-        out,
-        "<p>RepOptimizer minus ordinary SGD: <strong>%+.1f points</strong>. Two nets of equal "
-        "worth differ by up to &plusmn;%.1f points on %zu test pictures by chance alone (95 "
-        "%%), and each was trained once: %s</p>\n",
-        100 * difference, 100 * half, a->count,
-        fabs(difference) <= half
-            ? "this run ranks neither above the other."
-            : "the difference is larger than that, for this data, this seed and this schedule.");
+            index + 1, run->title, run->how);
+    r->task->write_scores(out, run);
+    fprintf(out, "<td>%.3f</td><td>%.1f</td><td>%.0f</td><td>%zu</td></tr>\n", t->last_loss,
+            t->step_ms, t->peak_memory_mib, t->param_count);
 }
 
 static void write_result(FILE *out, const report *r) {
     fputs("<section><h2>Result</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-          "aria-label=\"result table\"><table><thead><tr><th class=\"left\" scope=\"col\">run</th>"
-          "<th scope=\"col\">top-1 %</th><th scope=\"col\">train loss</th>"
+          "aria-label=\"result table\"><table><thead><tr><th class=\"left\" scope=\"col\">run</th>",
+          out);
+    fputs(r->task->score_heads, out);
+    fputs("<th scope=\"col\">train loss</th>"
           "<th scope=\"col\">ms / step</th><th scope=\"col\">memory MiB</th>"
           "<th scope=\"col\">parameters</th></tr></thead><tbody>\n",
           out);
-    for (int i = 0; i < REPORT_RUNS; i++) { write_row(out, &r->runs[i], i + 1); }
-    fputs("</tbody></table></div><p class=\"soft\">top-1 on pictures the nets never saw, with the "
-          "95 % interval of its binomial error; mean loss of the last epoch; median time of a "
-          "training step; planned memory of the training program; trained values.</p>\n",
-          out);
-    write_verdict(out, r);
+    for (int i = 0; i < REPORT_RUNS; i++) { write_row(out, r, i); }
+    fprintf(
+        out,
+        "</tbody></table></div><p class=\"soft\">%s; mean loss of the last epoch; median time of "
+        "a training step; planned memory of the training program; trained values.</p>\n",
+        r->task->score_means);
+    r->task->write_verdict(out, r);
     fputs("</section>\n", out);
 }
 
-/* One chart of one column for the three runs. `factor` brings shares to per cent. */
-static rep_status write_chart(FILE *out, const report *r, const char *title, const char *column,
-                              const char *unit, double factor, size_t points) {
+rep_status report_run_chart(FILE *out, const report *r, const char *title, const char *column,
+                            const char *unit, double factor, size_t points) {
     const report_axes axes = {.title = title, .unit = unit, .x_title = "iteration"};
     report_line lines[REPORT_RUNS];
     memset(lines, 0, sizeof lines);
@@ -135,17 +120,6 @@ static rep_status write_chart(FILE *out, const report *r, const char *title, con
         free(lines[i].y);
     }
     return status;
-}
-
-static rep_status write_curves(FILE *out, const report *r) {
-    fputs("<section><h2>Curves</h2><p>Loss on the batches of training, averaged over short "
-          "stretches, and accuracy on the test pictures after every epoch.</p>"
-          "<div class=\"pair\">\n",
-          out);
-    REP_TRY(write_chart(out, r, "Training loss", "loss", "", 1, 60));
-    REP_TRY(write_chart(out, r, "Test top-1, %", "accuracy", "", 100, 0));
-    fputs("</div></section>\n", out);
-    return REP_OK;
 }
 
 static void write_proof(FILE *out, const report *r) {
@@ -206,18 +180,6 @@ static rep_status write_scales(FILE *out, const report *r) {
     return REP_OK;
 }
 
-static rep_status write_guesses(FILE *out, const report *r) {
-    fputs(
-        "<section><h2>What the RepOptimizer net says</h2><p>The first pictures of the test split, "
-        "not chosen ones: the net's answer and how sure it is.</p>\n",
-        out);
-    REP_TRY(report_guesses(out, r));
-    fputs("<h3 style=\"margin-top:22px\">All test pictures, by class</h3>\n", out);
-    report_confusion(out, r);
-    fputs("</section>\n", out);
-    return REP_OK;
-}
-
 static void write_files(FILE *out, const report *r) {
     fputs("<section><h2>Files and how to go on</h2><p>Each run's folder holds its checkpoint "
           "(safetensors with PyTorch's names; configuration, optimizer and counters inside), "
@@ -230,20 +192,19 @@ static void write_files(FILE *out, const report *r) {
     fputs("\nrepopt scales ", out);
     report_text(out, r->runs[0].result.checkpoint);
     fputs("\nrepopt verify\n", out);
-    fprintf(out, "repopt quickstart --seed %" PRIu64 "\n", r->seed + 1);
-    fputs("repopt train --config-file configs/cifar10/search.yaml DATASETS.ROOT FOLDER OUTPUT_DIR "
-          "out/search\n</code></pre></section>\n</main></body></html>\n",
-          out);
+    fprintf(out, "repopt quickstart%s --seed %" PRIu64 "\n", r->task->words, r->seed + 1);
+    fputs(r->task->next, out);
+    fputs("\n</code></pre></section>\n</main></body></html>\n", out);
 }
 
 static rep_status write_page(const void *context, FILE *out) {
     const report *r = context;
     write_head(out, r);
     write_result(out, r);
-    REP_TRY(write_curves(out, r));
+    REP_TRY(r->task->write_curves(out, r));
     write_proof(out, r);
     REP_TRY(write_scales(out, r));
-    REP_TRY(write_guesses(out, r));
+    REP_TRY(r->task->write_answers(out, r));
     write_files(out, r);
     return REP_OK;
 }

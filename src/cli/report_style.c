@@ -47,6 +47,8 @@ const char report_style[] =
     ".guesses img{width:96px;height:96px}.guesses li{font-size:.82rem;line-height:1.3}\n"
     ".good{color:var(--good)}.bad{color:var(--bad)}.good,.bad{font-weight:600}\n"
     ".confusion td{text-align:center;padding:4px 6px}.confusion th{padding:4px 6px}\n"
+    ".halves{display:grid;grid-template-columns:1fr 1fr;gap:6px}"
+    ".halves img{width:100%;height:auto;image-rendering:auto}\n"
     "code{font:.88rem ui-monospace,'DejaVu Sans Mono',monospace;overflow-wrap:anywhere}\n"
     "pre{overflow-x:auto;background:var(--page);border:1px solid var(--rule);border-radius:6px;"
     "padding:12px;margin:0}pre code{overflow-wrap:normal}\n"
