@@ -71,6 +71,16 @@ grep -q 'seed 5' out/quick/report.html || complain 'quickstart: a second one doe
 checks=$((checks + 1))
 awk '/^(Hyper-search|RepOptimizer|Ordinary SGD) +[0-9.]+ \+- / { if ($(NF - 2) + 0 <= 0) exit 1 }' stdout ||
     complain 'quickstart: a run took no time'
+scenes=(DATASETS.DRAWN_COUNT_TRAIN 16 DATASETS.DRAWN_COUNT_TEST 4 SOLVER.IMS_PER_BATCH 8 TEST.IMS_PER_BATCH 4
+        SOLVER.EPOCHS 1 MODEL.YUMIN.CHANNELS '(8,8,16,16,16)' MODEL.YUMIN.FPN_CHANNELS 8)
+good 'equivalence: PASS' quickstart --task detect --out out/scenes --threads 2 "${scenes[@]}"
+checks=$((checks + 2))
+grep -q 'keypoint AP %' stdout || complain 'quickstart --task detect: no keypoint AP in its table'
+for part in 'Loss of keypoints' 'Precision over recall, keypoints' 'The worst pictures' 'what is true' \
+    'head.kps.0.conv1' '</html>'; do
+    grep -q -- "$part" out/scenes/report.html || complain "detector's report.html: no $part"
+done
+bad 2 '"dance" does not exist; classify and detect do' quickstart --task dance
 bad 2 'out/search holds a run' quickstart --out out "${small[@]}"
 grep -q '^iteration,' out/search/metrics.csv || complain 'metrics.csv: no header'
 

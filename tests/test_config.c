@@ -441,9 +441,11 @@ static void test_base_files(void **state) {
 static void test_shipped_configs(void **state) {
     (void)state;
     static const char *const names[] = {
-        "cifar10/search", "cifar10/repopt", "cifar10/sgd",   "cifar10/repvgg", "cifar10/csla",
-        "drawn/search",   "drawn/repopt",   "drawn/sgd",     "mnist/search",   "mnist/repopt",
-        "mnist/sgd",      "folder/search",  "folder/repopt", "folder/sgd"};
+        "cifar10/search", "cifar10/repopt",   "cifar10/sgd",       "cifar10/repvgg",
+        "cifar10/csla",   "drawn/search",     "drawn/repopt",      "drawn/sgd",
+        "mnist/search",   "mnist/repopt",     "mnist/sgd",         "folder/search",
+        "folder/repopt",  "folder/sgd",       "fcos/drawn_search", "fcos/drawn_repopt",
+        "fcos/drawn_sgd", "fcos/bccd_search", "fcos/bccd_repopt",  "fcos/bccd_sgd"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[512];
         snprintf(path, sizeof path, "%s/../../configs/%s.yaml", REP_TEST_DATA, names[i]);
@@ -451,6 +453,7 @@ static void test_shipped_configs(void **state) {
         CHECK_OK(rep_config_merge_file(config, path));
         const rep_values *v = rep_config_values(config);
         const char *last = strrchr(names[i], '/') + 1;
+        if (strchr(last, '_')) { last = strchr(last, '_') + 1; }
         const char *mode = strcmp(last, "search") == 0   ? "hyper_search"
                            : strcmp(last, "repopt") == 0 ? "target"
                            : strcmp(last, "repvgg") == 0 ? "repvgg_block"

@@ -18,8 +18,8 @@
 extern "C" {
 #endif
 
-/* 160 pixels are few enough for a CPU to train on, and enough for figures from 25 to 100 pixels,
- * which fall on the levels of stride 8 to 32 of a pyramid. */
+/* 160 pixels are few enough for a CPU to train on, and enough for figures from 25 to 100 pixels. By
+ * FCOS's bounds nearly all of them belong to the level of stride 8. */
 enum { REP_SCENE_SIDE_PX = 160, REP_SCENE_LEAST_PX = 64, REP_SCENE_MOST_PX = 1024 };
 
 typedef struct rep_scene_options {
