@@ -81,6 +81,8 @@ for part in 'Loss of keypoints' 'Precision over recall, keypoints' 'The worst pi
     grep -q -- "$part" out/scenes/report.html || complain "detector's report.html: no $part"
 done
 bad 2 '"dance" does not exist; classify and detect do' quickstart --task dance
+bad 2 'KEYPOINT_ON: found false' quickstart --task detect --out out/refused MODEL.KEYPOINT_ON false
+bad 2 '"RepOpt-VGG" is not what --task detect' quickstart --task detect MODEL.BACKBONE.CONV_BODY RepOpt-VGG
 bad 2 'out/search holds a run' quickstart --out out "${small[@]}"
 grep -q '^iteration,' out/search/metrics.csv || complain 'metrics.csv: no header'
 

@@ -128,20 +128,29 @@ static void print_result(const quickstart *q) {
     q->task->print_verdict(r);
 }
 
+/* What the caller's pairs must leave as it is. */
+static rep_status check_config(const quickstart *q, const rep_values *v) {
+    rep_body body;
+    REP_TRY(rep_body_from_config(&body, v));
+    if (body != q->task->body) {
+        return rep_fail(REP_ERR_CONFIG,
+                        "MODEL.BACKBONE.CONV_BODY: \"%s\" is not what --task %s trains",
+                        v->model_backbone_conv_body, q->task->name);
+    }
+    if (strcmp(v->datasets_name, "drawn") == 0) { return REP_OK; }
+    return rep_fail(REP_ERR_CONFIG,
+                    "DATASETS.NAME: the quick start draws its own pictures; use `repopt train` for "
+                    "\"%s\"",
+                    v->datasets_name);
+}
+
 /* The test split itself, for the pictures in the report. */
 static rep_status open_test_set(quickstart *q) {
     rep_config *config = NULL;
     REP_TRY(make_config(&config, q, &q->report.runs[0]));
     const rep_values *v = rep_config_values(config);
-    rep_status status = REP_OK;
-    if (strcmp(v->datasets_name, "drawn") == 0) {
-        status = q->task->open(&q->report, v);
-    } else {
-        status = rep_fail(REP_ERR_CONFIG,
-                          "DATASETS.NAME: the quick start draws its own pictures; use `repopt "
-                          "train` for \"%s\"",
-                          v->datasets_name);
-    }
+    rep_status status = check_config(q, v);
+    if (status == REP_OK) { status = q->task->open(&q->report, v); }
     rep_config_destroy(config);
     return status;
 }

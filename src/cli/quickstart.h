@@ -3,9 +3,11 @@
 #define REP_CLI_QUICKSTART_H
 
 #include "cli/report.h"
+#include "repopt/detector.h"
 
 typedef struct quickstart_task {
     const char *name;           /* of --task */
+    rep_body body;              /* what its nets are */
     const char *shared;         /* YAML of all three runs */
     const char *software;       /* YAML over it for a software driver, which is slow */
     const char *software_means; /* what that changes, in words */

@@ -107,6 +107,7 @@ static void print_verdict(const report *r) {
 
 const quickstart_task quickstart_classify = {
     .name = "classify",
+    .body = REP_BODY_VGG,
     .shared = shared,
     .software = software,
     .software_means = "4000 pictures, 3 epochs instead of 8000, 12",

@@ -61,6 +61,10 @@ static rep_status open_set(report *r, const rep_values *v) {
                                                .seed = (uint64_t)v->datasets_drawn_seed,
                                                .is_train = false,
                                                .count = (size_t)v->datasets_drawn_count_test};
+    if (!v->model_keypoint_on) {
+        return rep_fail(REP_ERR_CONFIG, "MODEL.KEYPOINT_ON: found false; the quick start shows "
+                                        "keypoints, use `repopt train` for boxes alone");
+    }
     r->kernel = 3;
     r->is_scale_by_stage = false;
     return rep_detection_set_open(&r->scenes, &options);
@@ -76,20 +80,17 @@ static void close_set(report *r) {
 static void keep_found(void *context, const rep_detection_set *set, const rep_detection *detections,
                        size_t count) {
     report *r = context;
-    const bool has_keypoints = count > 0 && detections[0].keypoints != NULL;
     const size_t values = 2 * (size_t)rep_detection_set_keypoint_count(set);
     r->found = malloc((count + 1) * sizeof *r->found);
-    if (has_keypoints) { r->found_points = malloc(count * values * sizeof *r->found_points); }
-    r->has_lost = r->found == NULL || (has_keypoints && r->found_points == NULL);
-    if (r->has_lost) { return; }
-    for (size_t i = 0; i < count; i++) {
-        r->found[i] = detections[i];
-        if (!has_keypoints) { continue; }
+    r->found_points = malloc((count + 1) * values * sizeof *r->found_points);
+    r->has_lost = r->found == NULL || r->found_points == NULL;
+    for (size_t i = 0; i < count && !r->has_lost; i++) {
         double *points = r->found_points + i * values;
         memcpy(points, detections[i].keypoints, values * sizeof *points);
+        r->found[i] = detections[i];
         r->found[i].keypoints = points;
+        r->found_count = i + 1;
     }
-    r->found_count = count;
 }
 
 static void keep(rep_train_options *options, report *r) {
@@ -120,6 +121,7 @@ static void print_verdict(const report *r) {
 
 const quickstart_task quickstart_detect = {
     .name = "detect",
+    .body = REP_BODY_YUMIN,
     .shared = shared,
     .software = software,
     .software_means = "800 pictures, 1 epoch instead of 4000, 4",

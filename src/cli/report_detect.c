@@ -10,12 +10,8 @@ static void write_facts(FILE *out, const report *r) {
 
 static void write_scores(FILE *out, const report_run *run) {
     const rep_eval_result *t = &run->test;
-    fprintf(out, "<td>%.1f</td><td>%.1f</td>", 100 * t->boxes[0].value, 100 * t->boxes[1].value);
-    if (t->keypoint_count > 0) {
-        fprintf(out, "<td>%.1f</td>", 100 * t->keypoints[0].value);
-    } else {
-        fputs("<td>&ndash;</td>", out);
-    }
+    fprintf(out, "<td>%.1f</td><td>%.1f</td><td>%.1f</td>", 100 * t->boxes[0].value,
+            100 * t->boxes[1].value, 100 * t->keypoints[0].value);
 }
 
 static void write_verdict(FILE *out, const report *r) {
@@ -31,17 +27,16 @@ static void write_verdict(FILE *out, const report *r) {
 
 static rep_status write_curves(FILE *out, const report *r) {
     static const struct {
-        const char *title, *column, *unit;
-        double factor;
-        size_t points;
+        const char *title, *column;
+        bool is_score; /* a share, known after an epoch */
     } charts[] = {
-        {"Training loss, all parts", "loss", "", 1, 60},
-        {"Loss of classes (focal)", "loss_classes", "", 1, 60},
-        {"Loss of boxes (generalised IoU)", "loss_boxes", "", 1, 60},
-        {"Loss of centerness", "loss_centerness", "", 1, 60},
-        {"Loss of keypoints (smooth L1, in strides)", "loss_keypoints", "", 1, 60},
-        {"Test AP of boxes, %", "ap", "", 100, 0},
-        {"Test AP of keypoints, %", "keypoint_ap", "", 100, 0},
+        {"Training loss, all parts", "loss", false},
+        {"Loss of classes (focal)", "loss_classes", false},
+        {"Loss of boxes (generalised IoU)", "loss_boxes", false},
+        {"Loss of centerness", "loss_centerness", false},
+        {"Loss of keypoints (smooth L1, in strides)", "loss_keypoints", false},
+        {"Test AP of boxes, %", "ap", true},
+        {"Test AP of keypoints, %", "keypoint_ap", true},
     };
     fputs("<section><h2>Curves</h2><p>Loss on the batches of training, averaged over short "
           "stretches, in all and by its parts, and the test scores after every epoch. The loss of "
@@ -49,8 +44,9 @@ static rep_status write_curves(FILE *out, const report *r) {
           "0.</p><div class=\"pair\">\n",
           out);
     for (size_t i = 0; i < sizeof charts / sizeof *charts; i++) {
-        REP_TRY(report_run_chart(out, r, charts[i].title, charts[i].column, charts[i].unit,
-                                 charts[i].factor, charts[i].points));
+        const bool is_score = charts[i].is_score;
+        REP_TRY(report_run_chart(out, r, charts[i].title, charts[i].column, "", is_score ? 100 : 1,
+                                 is_score ? 0 : 60));
     }
     fputs("</div></section>\n", out);
     return REP_OK;
@@ -61,8 +57,7 @@ static rep_status write_answers(FILE *out, const report *r) {
     fputs("<section><h2>What the RepOptimizer net finds</h2><p>All that follows is of the "
           "RepOptimizer net on the test pictures.</p></section>\n",
           out);
-    rep_status status =
-        judged_init(&j, r->scenes, r->found, r->found_count, r->runs[1].test.keypoint_count > 0);
+    rep_status status = judged_init(&j, r->scenes, r->found, r->found_count, true);
     if (status == REP_OK) { status = judged_sections_write(out, &j); }
     judged_clear(&j);
     return status;
