@@ -2,13 +2,17 @@
  *
  * y[p][n] = act(bias[n] + sum over tap t, depth k of x[pointer(t, p)][k] * w[t][k][n])
  * Work is divided by output tiles: every output is one chain of sums in one order, whatever the
- * number of workers.
+ * number of workers. A long chain is cut into runs whose sums are added up: the rounding error of
+ * one chain grows with its length.
  */
 #include "kernels/igemm.h"
 
 #include "kernels/act.h"
 
-enum { CHUNK_BYTES = 640 << 10 }; /* packed weights that stay in a core's second-level cache */
+enum {
+    CHUNK_BYTES = 640 << 10, /* packed weights that stay in a core's second-level cache */
+    RUN = 1024               /* products of one run, where there are twice as many or more */
+};
 
 /* The outputs of one residue class and where their taps lie. */
 typedef struct grid {
@@ -151,23 +155,52 @@ typedef struct tile_call {
     real *out[TILE_ROWS];
 } tile_call;
 
+/* Adds what is summed to the tile's sums so far, and begins anew. */
+CONV_INLINE void end_run(vec acc[TILE_ROWS][TILE_VECS], real *sums, const size_t vecs) {
+    REP_UNROLL(16) for (size_t p = 0; p < TILE_ROWS; p++) {
+        REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) {
+            real *to = sums + p * TILE_COLS + v * REP_LANES;
+            vstore(to, vload(to) + acc[p][v]);
+            acc[p][v] = vset(0);
+        }
+    }
+}
+
 CONV_INLINE void tile_run(const tile_call *call, const size_t vecs) {
+    const size_t products = call->taps * call->depth, run = products < 2 * RUN ? products : RUN;
+    real sums[TILE_ROWS * TILE_COLS];
     vec acc[TILE_ROWS][TILE_VECS];
     REP_UNROLL(16) for (size_t p = 0; p < TILE_ROWS; p++) {
         REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) {
             acc[p][v] = vload(call->bias + v * REP_LANES);
         }
     }
+    if (run < products) { memset(sums, 0, sizeof sums); }
     const real *w = call->weights;
     const real **rows = call->rows;
+    size_t left = run;
     for (size_t t = 0; t < call->taps; t++, rows += TILE_ROWS) {
         const real *a[TILE_ROWS];
         REP_UNROLL(16) for (size_t p = 0; p < TILE_ROWS; p++) { a[p] = rows[p] + call->offset; }
-        for (size_t k = 0; k < call->depth; k++, w += vecs * REP_LANES) {
-            vec b[TILE_VECS];
-            REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) { b[v] = vload(w + v * REP_LANES); }
-            REP_UNROLL(16) for (size_t p = 0; p < TILE_ROWS; p++) {
-                REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) { acc[p][v] += b[v] * a[p][k]; }
+        for (size_t k = 0; k < call->depth;) {
+            const size_t stop = call->depth - k < left ? call->depth : k + left;
+            left -= stop - k;
+            for (; k < stop; k++, w += vecs * REP_LANES) {
+                vec b[TILE_VECS];
+                REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) { b[v] = vload(w + v * REP_LANES); }
+                REP_UNROLL(16) for (size_t p = 0; p < TILE_ROWS; p++) {
+                    REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) { acc[p][v] += b[v] * a[p][k]; }
+                }
+            }
+            if (left > 0 || run == products) { continue; }
+            end_run(acc, sums, vecs);
+            left = run;
+        }
+    }
+    if (run < products) {
+        REP_UNROLL(16) for (size_t p = 0; p < TILE_ROWS; p++) {
+            REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) {
+                acc[p][v] += vload(sums + p * TILE_COLS + v * REP_LANES);
             }
         }
     }

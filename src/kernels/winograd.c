@@ -6,7 +6,7 @@
  */
 #include "kernels/winograd.h"
 
-enum { BLOCK_BYTES = 896 << 10, MAX_TILES = 8 * TILE_ROWS, MAX_OUT_SIDE = 8 };
+enum { BLOCK_BYTES = 896 << 10, MAX_TILES = 8 * TILE_ROWS, MAX_OUT_SIDE = 8, RUN_CHANNELS = 256 };
 
 typedef struct layout {
     const rep_winograd_form *form;
@@ -85,9 +85,10 @@ static void transform_inputs(const walk *w, size_t first, size_t count) {
 
 /* ---- products ----------------------------------------------------------------------------------
  */
-/* m[TILE_ROWS][TILE_COLS] = a b, a[channel vector][TILE_ROWS][REP_LANES], b[channel][columns]. */
+/* m[TILE_ROWS][TILE_COLS] = a b [+ m], a[channel vector][TILE_ROWS][REP_LANES],
+ * b[channel][columns]. */
 CONV_INLINE void multiply(const real *a, const real *b, size_t depth_vecs, real *m,
-                          const size_t vecs) {
+                          const size_t vecs, bool is_added) {
     vec acc[TILE_ROWS][TILE_VECS];
     REP_UNROLL(16) for (size_t p = 0; p < TILE_ROWS; p++) {
         REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) { acc[p][v] = vset(0); }
@@ -107,8 +108,21 @@ CONV_INLINE void multiply(const real *a, const real *b, size_t depth_vecs, real 
     }
     REP_UNROLL(16) for (size_t p = 0; p < TILE_ROWS; p++) {
         REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) {
-            vstore(m + p * TILE_COLS + v * REP_LANES, acc[p][v]);
+            real *to = m + p * TILE_COLS + v * REP_LANES;
+            vstore(to, is_added ? vload(to) + acc[p][v] : acc[p][v]);
         }
+    }
+}
+
+/* Many channels in runs of RUN_CHANNELS: the rounding error of one chain of sums grows with its
+ * length, and the transforms enlarge it. */
+CONV_INLINE void multiply_deep(const real *a, const real *b, size_t depth_vecs, real *m,
+                               const size_t vecs) {
+    const size_t run = RUN_CHANNELS / REP_LANES;
+    multiply(a, b, depth_vecs < 2 * run ? depth_vecs : run, m, vecs, false);
+    for (size_t k = run; depth_vecs >= 2 * run && k < depth_vecs; k += run) {
+        multiply(a + k * TILE_ROWS * REP_LANES, b + k * REP_LANES * vecs * REP_LANES,
+                 depth_vecs - k < run ? depth_vecs - k : run, m, vecs, true);
     }
 }
 
@@ -124,9 +138,9 @@ static void multiply_block(const walk *w, size_t count, size_t column, size_t si
         real *m = w->m + point * w->at->m_step;
         for (size_t tile = 0; tile < count; tile += TILE_ROWS) {
             if (size == TILE_COLS) {
-                multiply(a, b, depth_vecs, m, 2);
+                multiply_deep(a, b, depth_vecs, m, 2);
             } else {
-                multiply(a, b, depth_vecs, m, 1);
+                multiply_deep(a, b, depth_vecs, m, 1);
             }
             a += TILE_ROWS * depth_pad;
             m += TILE_ROWS * TILE_COLS;
