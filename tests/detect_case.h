@@ -32,6 +32,7 @@ static inline void detect_case_init(train_case *c, const char *root, const char 
 typedef struct detect_set {
     int first, count;       /* pictures first .. first + count - 1 */
     bool has_no_objects;    /* otherwise all but every fourth have two */
+    int32_t width;          /* of all pictures, 96 high, without objects; 0: two shapes in turn */
     const char *categories; /* NULL: detect_set_categories */
     const char *extra;      /* one more annotation, with its comma; NULL: none */
 } detect_set;
@@ -40,9 +41,10 @@ static const char detect_set_categories[] =
     "{\"id\": 1, \"name\": \"post\", \"keypoints\": [\"top\", \"foot\"], "
     "\"sigmas\": [0.1, 0.1]}, {\"id\": 4, \"name\": \"box\"}";
 
-static inline void detect_set_size(int32_t *width, int32_t *height, int i) {
-    *width = i % 2 == 0 ? 96 : 64;
-    *height = i % 2 == 0 ? 64 : 96;
+static inline void detect_set_size(int32_t *width, int32_t *height, const detect_set *set, int i) {
+    const bool is_wide = i % 2 == 0 && set->width == 0;
+    *width = is_wide ? 96 : set->width > 0 ? set->width : 64;
+    *height = is_wide ? 64 : 96;
 }
 
 static inline void detect_set_fill(rep_image *image, int x, int y, int w, int h, uint8_t value) {
@@ -53,14 +55,14 @@ static inline void detect_set_fill(rep_image *image, int x, int y, int w, int h,
 }
 
 /* A white post and a black box on grey: root/images/<i>.png. */
-static inline void detect_set_draw(const char *root, int i) {
+static inline void detect_set_draw(const char *root, const detect_set *set, int i) {
     char path[256];
     rep_image image = {.channels = 3};
-    detect_set_size(&image.width, &image.height, i);
+    detect_set_size(&image.width, &image.height, set, i);
     image.pixels = malloc(3 * (size_t)image.width * (size_t)image.height);
     assert_non_null(image.pixels);
     detect_set_fill(&image, 0, 0, image.width, image.height, 128);
-    if (i % 4 != 3) {
+    if (i % 4 != 3 && set->width == 0) {
         detect_set_fill(&image, 6 + i, 8, 12, 40, 255);
         detect_set_fill(&image, 32, 20 + i, 24, 20, 0);
     }
@@ -91,8 +93,8 @@ static inline void detect_set_write(const char *root, const char *name, const de
             set->categories ? set->categories : detect_set_categories);
     for (int i = set->first; i < set->first + set->count; i++) {
         int32_t width, height;
-        detect_set_size(&width, &height, i);
-        detect_set_draw(root, i);
+        detect_set_size(&width, &height, set, i);
+        detect_set_draw(root, set, i);
         fprintf(json, "%s\n{\"id\": %d, \"file_name\": \"%d.png\", \"width\": %d, \"height\": %d}",
                 i > set->first ? "," : "", 1 + i, i, width, height);
     }

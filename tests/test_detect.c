@@ -288,6 +288,26 @@ static void test_nothing_to_find(void **state) {
     train_case_remove(root);
 }
 
+/* Threads of pictures, of which a quarter is no pixel, train as they are, mosaic or not. */
+static void test_threads_of_pictures(void **state) {
+    (void)state;
+    char root[64];
+    train_case_root(root);
+    train_case c;
+    table t;
+    detect_set_write(root, "train.json",
+                     &(detect_set){.count = 4, .width = 1, .has_no_objects = true});
+    detect_case_init_coco(&c, root, "threads");
+    train_case_set(&c, "DATASETS.TEST", "()");
+    train_case_set(&c, "INPUT.MOSAIC_PROB", "1");
+    train_case_set(&c, "INPUT.ZOOM", "2");
+    (void)train_case_run(&c);
+    read_table(&t, &c);
+    assert_int_equal(t.count, 6);
+    train_case_clear(&c);
+    train_case_remove(root);
+}
+
 /* ---- keypoints ------------------------------------------------------------------------------ */
 
 static bool has_part(const char *path, const char *part) {
@@ -508,6 +528,7 @@ int main(void) {
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_accumulation_over_shapes),
         cmocka_unit_test(test_nothing_to_find),
+        cmocka_unit_test(test_threads_of_pictures),
         cmocka_unit_test(test_keypoints_off_and_on),
         cmocka_unit_test(test_scales_go_by_name),
         cmocka_unit_test(test_evaluate_repeats_the_run),

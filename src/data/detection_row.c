@@ -8,7 +8,8 @@
 
 #include "data/detection_loader.h"
 
-enum { MOSAIC_TILES = 4, MOST_BAD = 100 };
+/* Tiles meet a quarter from the edge at most: a frame of four pixels leaves each of them one. */
+enum { MOSAIC_TILES = 4, LEAST_MOSAIC_PX = 4, MOST_BAD = 100 };
 
 /* What is drawn for the whole row. */
 typedef struct row_draws {
@@ -38,6 +39,12 @@ static row_draws draw_row(const rep_detection_row *r) {
     return d;
 }
 
+/* Whether the row becomes a mosaic, once it is known how large its frame is. */
+static bool is_mosaic(const rep_detection_row *r, const row_draws *d) {
+    return d->is_mosaic && r->picture->width >= LEAST_MOSAIC_PX &&
+           r->picture->height >= LEAST_MOSAIC_PX;
+}
+
 /* Quarter `tile` of a frame, row by row. */
 static rep_rect quarter(rep_frame frame, const row_draws *d, int tile) {
     const int32_t left = (int32_t)(frame.width * d->across);
@@ -57,7 +64,7 @@ static rep_placement place_tile(const rep_detection_row *r, const row_draws *d, 
     const bool is_mirrored = rep_rng_uniform(rng) < a->colour.flip_probability;
     const bool is_upturned = rep_rng_uniform(rng) < a->vertical_flip_probability;
     const double across = (double)rep_rng_uniform(rng), down = (double)rep_rng_uniform(rng);
-    rep_placement p = d->is_mosaic
+    rep_placement p = is_mosaic(r, d)
                           ? rep_placement_covering(picture, quarter(frame, d, tile), across, down)
                           : rep_placement_zoomed(picture, frame, d->scale, across, down);
     p.is_mirrored = is_mirrored && r->can_flip;
@@ -143,7 +150,8 @@ rep_status rep_detection_row_make(rep_detection_row *r) {
     const row_draws d = draw_row(r);
     r->picture->is_bad = false;
     r->picture->first = r->objects->count;
-    for (int tile = 0; tile < (d.is_mosaic ? MOSAIC_TILES : 1); tile++) {
+    REP_TRY(make_tile(r, &d, 0)); /* says how large the frame is */
+    for (int tile = 1; tile < MOSAIC_TILES && is_mosaic(r, &d); tile++) {
         REP_TRY(make_tile(r, &d, tile));
     }
     r->picture->count = r->objects->count - r->picture->first;
