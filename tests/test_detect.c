@@ -348,6 +348,30 @@ static void test_keypoints_off_and_on(void **state) {
     }
 }
 
+/* Keypoints that cannot be judged are told of at once, and cost neither the run nor the boxes. */
+static void test_keypoints_without_sigmas(void **state) {
+    (void)state;
+    static const char categories[] = "{\"id\": 1, \"name\": \"post\", \"keypoints\": [\"top\", "
+                                     "\"foot\"]}, {\"id\": 4, \"name\": \"box\"}";
+    char root[64];
+    train_case_root(root);
+    train_case c;
+    table t;
+    detect_set_write(root, "train.json", &(detect_set){.count = 4, .categories = categories});
+    detect_set_write(root, "test.json", &(detect_set){.count = 4, .categories = categories});
+    detect_case_init_coco(&c, root, "sigmas");
+    train_case_set(&c, "SOLVER.MAX_ITER", "1");
+    detect_log_start();
+    (void)train_case_run(&c);
+    rep_log_set(NULL, NULL);
+    assert_non_null(strstr(detect_log, "test.json: category 'post' has no sigmas"));
+    read_table(&t, &c);
+    assert_true(!isnan(t.rows[0][AP]) && isnan(t.rows[0][KEYPOINT_AP]));
+    assert_true(t.rows[0][OWN_LOSSES + 3] > 0);
+    train_case_clear(&c);
+    train_case_remove(root);
+}
+
 /* ---- scales --------------------------------------------------------------------------------- */
 
 /* Every block of backbone and head finds its searched scales by name, and the target keeps them. */
@@ -530,6 +554,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_to_find),
         cmocka_unit_test(test_threads_of_pictures),
         cmocka_unit_test(test_keypoints_off_and_on),
+        cmocka_unit_test(test_keypoints_without_sigmas),
         cmocka_unit_test(test_scales_go_by_name),
         cmocka_unit_test(test_evaluate_repeats_the_run),
         cmocka_unit_test(test_reference_steps),

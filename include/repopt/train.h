@@ -87,7 +87,8 @@ typedef struct rep_eval_result {
     double score;            /* top1, or the AP of boxes */
     size_t count;            /* pictures */
     double top1, top5, loss; /* classifiers */
-    /* Detectors: pycocotools' numbers, and how many there are; keypoints 0 where nobody has any. */
+    /* Detectors: pycocotools' numbers, and how many there are; keypoints 0 where nobody has any or
+     * their sigmas are not known. */
     rep_coco_number boxes[REP_COCO_NUMBERS], keypoints[REP_COCO_NUMBERS];
     size_t box_count, keypoint_count;
     rep_coco_number voc_ap50;

@@ -27,6 +27,7 @@ typedef struct evaluator {
     const rep_predict_options *predict; /* who is told of each picture; NULL: all are judged */
     rep_detection_setup setup;
     int32_t keypoint_count;
+    bool has_sigmas; /* of all keypoints: how well they are found can be said */
     shape_net nets[REP_TASK_SHAPES];
     size_t shape_count;
     rep_program *state_of;
@@ -211,11 +212,27 @@ static rep_status judge(size_t *count, rep_coco_number numbers[REP_COCO_NUMBERS]
     return REP_OK;
 }
 
+/* The similarity of keypoints needs sigmas, which few annotation files have. Said at the start: the
+ * evaluation comes an epoch later. */
+static bool find_sigmas(const evaluator *e) {
+    const rep_annotations *truth = rep_detection_set_annotations(e->set);
+    for (size_t i = 0; i < truth->category_count && e->keypoint_count > 0; i++) {
+        const rep_category *c = &truth->categories[i];
+        if (c->keypoint_count == 0 || c->sigmas != NULL) { continue; }
+        rep_log(REP_LOG_WARNING,
+                "%s: category '%s' has no sigmas for its keypoints: only boxes are evaluated; add "
+                "\"sigmas\" to the category",
+                truth->source, c->name);
+        return false;
+    }
+    return e->keypoint_count > 0;
+}
+
 static rep_status judge_all(const evaluator *e, const rep_detection_list *list,
                             rep_eval_result *out) {
     const rep_annotations *truth = rep_detection_set_annotations(e->set);
     REP_TRY(judge(&out->box_count, out->boxes, e, list, REP_COCO_BOX));
-    if (e->keypoint_count > 0) {
+    if (e->has_sigmas) {
         REP_TRY(judge(&out->keypoint_count, out->keypoints, e, list, REP_COCO_KEYPOINT));
     }
     REP_TRY(rep_voc_eval(&out->voc_ap50, NULL, truth, list->items, list->count, 0.5));
@@ -284,6 +301,7 @@ rep_status rep_detect_evaluator_create(rep_evaluator **out, const rep_task *task
     e->state_of = state_of;
     e->prefix = prefix;
     e->keypoint_count = ((const rep_detect_data *)task->state)->keypoint_count;
+    e->has_sigmas = is_judged && find_sigmas(e);
     const rep_status status = open_shapes(e);
     if (status != REP_OK) {
         destroy(&e->base);
