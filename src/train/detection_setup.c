@@ -36,6 +36,9 @@ rep_status rep_setup_detection_set(rep_detection_set **out, const rep_values *v,
     return rep_detection_set_open(out, &options);
 }
 
+/* What is too large stays too large, for the checks that name it. */
+static int32_t narrow(int64_t value) { return value < INT32_MAX ? (int32_t)value : INT32_MAX; }
+
 /* A list as whole numbers of pixels. */
 static rep_status read_sides(int32_t out[MOST_NUMBERS], const char *key, rep_numbers list) {
     if (list.count > MOST_NUMBERS) {
@@ -77,11 +80,11 @@ static rep_status read_sizes(rep_detection_sizes *out, int32_t min_sizes[MOST_NU
                              int32_t buckets[MOST_NUMBERS], const rep_values *v, bool is_train) {
     const rep_numbers range = v->input_min_size_range_train;
     *out = (rep_detection_sizes){.min_sizes = min_sizes,
-                                 .divisibility = (int32_t)v->dataloader_size_divisibility,
+                                 .divisibility = narrow(v->dataloader_size_divisibility),
                                  .is_mixed = !v->dataloader_aspect_ratio_grouping};
     REP_TRY(read_buckets(out, buckets, v));
     if (v->input_size.count > 0) { return rep_setup_size(&out->height, &out->width, v); }
-    out->max_size = (int32_t)(is_train ? v->input_max_size_train : v->input_max_size_test);
+    out->max_size = narrow(is_train ? v->input_max_size_train : v->input_max_size_test);
     /* maskrcnn-benchmark's: -1 for "the list counts". */
     out->is_range = is_train && range.count > 0 && range.items[0] != -1;
     if (!is_train) {
@@ -137,8 +140,8 @@ static rep_detection_augment augment_of(const rep_values *v) {
                                               .contrast = (float)v->input_contrast,
                                               .saturation = (float)v->input_saturation,
                                               .hue = (float)v->input_hue,
-                                              .pad = (int32_t)v->input_pad,
-                                              .cutout = (int32_t)v->input_cutout,
+                                              .pad = narrow(v->input_pad),
+                                              .cutout = narrow(v->input_cutout),
                                               .is_reversed = v->input_to_bgr255},
                                    .vertical_flip_probability =
                                        (float)v->input_vertical_flip_prob_train,
@@ -151,7 +154,7 @@ static rep_detection_augment augment_of(const rep_values *v) {
 
 rep_status rep_setup_detection(rep_detection_setup *out, const rep_values *v, bool is_train) {
     out->options = (rep_detection_loader_options){
-        .batch = (int32_t)(is_train ? v->solver_ims_per_batch : v->test_ims_per_batch),
+        .batch = narrow(is_train ? v->solver_ims_per_batch : v->test_ims_per_batch),
         .is_train = is_train,
         .augment = augment_of(v),
         .targets = {.levels = out->levels,
