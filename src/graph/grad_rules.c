@@ -195,6 +195,7 @@ void rep_grad_focal(rep_graph *graph, const rep_node *node, const rep_id *dy, co
 WEIGHTED_LOSS_RULE(iou_loss, IOU_LOSS_GRAD)
 WEIGHTED_LOSS_RULE(bce, BCE_GRAD)
 WEIGHTED_LOSS_RULE(smooth_l1, SMOOTH_L1_GRAD)
+WEIGHTED_LOSS_RULE(oks, OKS_GRAD)
 
 void rep_grad_reduce_sum(rep_graph *graph, const rep_node *node, const rep_id *dy, const bool *need,
                          rep_id *dx) {

@@ -39,6 +39,8 @@
     X(box_rows_grad)                                                                               \
     X(rows)                                                                                        \
     X(rows_grad)                                                                                   \
+    X(pair_rows)                                                                                   \
+    X(pair_rows_grad)                                                                              \
     X(scalar)                                                                                      \
     X(reduce_grad)                                                                                 \
     X(pair)                                                                                        \
@@ -70,6 +72,7 @@ REP_SHAPE_RULES(X)
     X(iou_loss)                                                                                    \
     X(bce)                                                                                         \
     X(smooth_l1)                                                                                   \
+    X(oks)                                                                                         \
     X(reduce_sum)
 #define X(name)                                                                                    \
     void rep_grad_##name(rep_graph *graph, const rep_node *node, const rep_id *dy,                 \

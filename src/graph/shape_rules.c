@@ -390,6 +390,26 @@ rep_status rep_shape_rows_grad(rep_shape_call *call) {
     return need_loss(call, x, rows_of(x), weight_of(call, 3));
 }
 
+static rep_status need_pairs(const rep_shape_call *call) {
+    if (call->in[0].c % 2 == 0) { return REP_OK; }
+    return rep_fail(REP_ERR_SHAPE, "%s: x and y of points wanted, an even number; got %d channels",
+                    call->name, call->in[0].c);
+}
+
+rep_status rep_shape_pair_rows(rep_shape_call *call) {
+    const rep_shape x = call->in[0];
+    call->out[0] = rows_of(x);
+    REP_TRY(need_pairs(call));
+    return need_loss(call, x, x, x);
+}
+
+rep_status rep_shape_pair_rows_grad(rep_shape_call *call) {
+    const rep_shape x = call->in[0];
+    call->out[0] = x;
+    REP_TRY(need_pairs(call));
+    return need_loss(call, x, rows_of(x), x);
+}
+
 rep_status rep_shape_scalar(rep_shape_call *call) {
     call->out[0] = scalar_shape;
     return REP_OK;
