@@ -139,6 +139,7 @@ static void test_objects_match_a_slow_reference(void **state) {
     float boxes[4 * CODED_OBJECTS], keypoints[3 * CODED_POINTS * CODED_OBJECTS];
     int32_t labels[CODED_OBJECTS];
     uint32_t sources[CODED_OBJECTS];
+    float areas[CODED_OBJECTS];
     size_t kept = 0, dropped = 0, whole = 0;
     rep_rng rng;
     rep_rng_init(&rng, 1, 2);
@@ -146,7 +147,7 @@ static void test_objects_match_a_slow_reference(void **state) {
         const size_t index = rep_rng_below(&rng, CODED_COUNT);
         const rep_picture *picture = &all->pictures[index];
         const rep_placement p = draw_placement(&rng, picture, (rep_frame){80, 100});
-        rep_placed_objects out = {0, boxes, labels, keypoints, sources, CODED_POINTS};
+        rep_placed_objects out = {0, boxes, labels, keypoints, sources, areas, CODED_POINTS};
         rep_placement_objects(&out, &p, all, index, &rules, true);
         size_t next = 0;
         for (size_t i = picture->first; i < picture->first + picture->count; i++) {

@@ -73,9 +73,8 @@ typedef struct rep_detection_sizes {
     int32_t max_size;
     int32_t height, width; /* both above 0: stretched to this, and none of the above counts */
     int32_t divisibility;  /* sides of batches are multiples of it; 0: 32 */
-    /* Shapes of batches, height and width in turn; NULL: derived from the set's sizes so that the
-     * least is padded, at most bucket_most of them (0: 4). A picture goes to the smallest that
-     * holds it, and shrinks where none does. */
+    /* Shapes of batches, height and width in turn; NULL: at most bucket_most (0: 4) that pad the
+     * set the least. A picture goes to the smallest that holds it, and shrinks where none does. */
     const int32_t *buckets;
     size_t bucket_count;
     size_t bucket_most;
@@ -106,6 +105,7 @@ typedef struct rep_detection_target_options {
     size_t level_count;           /* 0: no targets */
     float radius;                 /* centre sampling in strides, 0: the whole box */
     bool is_normalised;           /* distances in strides */
+    bool is_oks;                  /* keypoint weights are object keypoint similarity's */
 } rep_detection_target_options;
 
 typedef struct rep_detection_loader_options {
@@ -143,7 +143,7 @@ typedef struct rep_detection_level {
     const float *positives;        /* 1 where the label is a class, else 0 */
     const float *centerness;       /* 0 in the background */
     const float *keypoint_targets; /* x K x 2: offsets in strides */
-    const float *keypoint_weights; /* x K x 2: 1 for both offsets of a visible point */
+    const float *keypoint_weights; /* x K x 2: of visible points, see rep_detector_level */
 } rep_detection_level;
 
 typedef struct rep_detection_batch {
@@ -156,6 +156,7 @@ typedef struct rep_detection_batch {
     const int32_t *labels;   /* objects: category + 1 */
     const float *keypoints;  /* objects x K x 3: x, y, v; NULL where the set has none */
     const uint32_t *sources; /* objects: index in the set's objects */
+    const float *areas;      /* objects: the file's in pixels of the batch, what is cut included */
     const rep_detection_level *levels;
     size_t level_count;                    /* 0 in evaluation */
     double positives, centerness, visible; /* over the batch: for rep_detector_norms_get */
@@ -163,13 +164,13 @@ typedef struct rep_detection_batch {
     uint64_t epoch, index;                 /* epoch number and batch number since the start */
 } rep_detection_batch;
 
-/* Starts the background workers; the set is borrowed. Random numbers are keyed by (seed, epoch,
+/* Starts the background workers; borrows the set. Random numbers are keyed by (seed, epoch,
  * picture). In training every epoch is a new permutation: batches of one shape come as they fill
  * up; what is left goes, shape by shape, into mixed batches at the epoch's end, and what does not
  * fill one is dropped. In evaluation every picture comes once and no batch is mixed. Flips are off,
- * and one warning says so, where a category has several keypoints and no left_x, right_x pair.
- * Errors: REP_ERR_ARGUMENT for options that make no sense, REP_ERR_DATA when a training batch is
- * larger than the data. */
+ * with one warning, where a category has several keypoints and no left_x, right_x pair. Errors:
+ * REP_ERR_ARGUMENT for options that make no sense, REP_ERR_CONFIG for is_oks without sigmas,
+ * REP_ERR_DATA when a training batch is larger than the data. */
 REP_NODISCARD rep_status rep_detection_loader_create(rep_detection_loader **out,
                                                      const rep_detection_set *set,
                                                      const rep_detection_loader_options *options);
@@ -183,10 +184,10 @@ size_t rep_detection_loader_epoch_batches(const rep_detection_loader *loader);
 /* Shapes of batches: *height and *width of number `bucket`, smallest area first; their count. */
 size_t rep_detection_loader_bucket(int32_t *height, int32_t *width,
                                    const rep_detection_loader *loader, size_t bucket);
-/* The same of a loader that is yet to be: shapes[capacity] get them, *count how many there are. */
 typedef struct rep_detection_shape {
     int32_t height, width;
 } rep_detection_shape;
+/* The same of a loader that is yet to be: shapes[capacity] get them, *count how many there are. */
 REP_NODISCARD rep_status rep_detection_shapes(rep_detection_shape *shapes, size_t capacity,
                                               size_t *count, const rep_detection_set *set,
                                               const rep_detection_sizes *sizes);

@@ -26,12 +26,15 @@ enum {
 /* Box losses; the values of rep_loss_params.kind. */
 typedef enum rep_iou_kind { REP_IOU_LOG, REP_IOU_LINEAR, REP_IOU_GENERAL } rep_iou_kind;
 
+/* Keypoint losses: OKS is 1 - exp(-w d^2) of a point, and what w is says keypoint_weights. */
+typedef enum rep_keypoint_loss { REP_KEYPOINT_SMOOTH_L1, REP_KEYPOINT_OKS } rep_keypoint_loss;
+
 /* The losses of one step, in the order of rep_detector_io.losses. */
 typedef enum rep_detector_loss {
     REP_LOSS_CLASSES,    /* sigmoid focal loss / positives */
     REP_LOSS_BOXES,      /* IoU loss weighted by centerness / sum of centerness */
     REP_LOSS_CENTERNESS, /* cross-entropy of positives / positives */
-    REP_LOSS_KEYPOINTS,  /* smooth L1 of visible points of positives / visible points */
+    REP_LOSS_KEYPOINTS,  /* of visible points of positives / visible points */
     REP_DETECTOR_LOSSES
 } rep_detector_loss;
 
@@ -54,6 +57,7 @@ typedef struct rep_detector_spec {
     float prior_prob;       /* class probability at the start; 0: biases as drawn */
     rep_iou_kind iou_kind;
     float focal_alpha, focal_gamma;
+    rep_keypoint_loss keypoint_loss;
     float keypoint_beta; /* smooth L1 is quadratic below it, in strides */
     float loss_weights[REP_DETECTOR_LOSSES];
     float bn_eps, bn_momentum;
@@ -99,7 +103,9 @@ typedef struct rep_detector_level {
     rep_id positives;         /* c = 1: 1 where the label is a class, else 0 */
     rep_id centerness_target; /* c = 1, 0 outside positives */
     rep_id keypoint_targets;  /* c = 2 * num_keypoints */
-    rep_id keypoint_weights;  /* the same: 1 for both coordinates of a positive's visible points */
+    /* The same; for both coordinates of a positive's visible points 1, or for REP_KEYPOINT_OKS
+     * stride^2 / (2 area (2 sigma)^2), area in pixels of the picture; 0 elsewhere. */
+    rep_id keypoint_weights;
 } rep_detector_level;
 
 typedef struct rep_detector_io {

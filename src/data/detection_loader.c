@@ -86,7 +86,8 @@ static rep_status fill_targets(detection_slot *slot, size_t number) {
                                   .labels = objects->labels + picture->first,
                                   .keypoints =
                                       points ? objects->keypoints + points * picture->first : NULL};
-    return rep_detection_targets_assign(&slot->targets, number, &truth);
+    return rep_detection_targets_assign(&slot->targets, number, &truth,
+                                        objects->areas + picture->first);
 }
 
 static rep_status fill(void *owner, uint32_t place, int worker) {
@@ -188,6 +189,7 @@ static bool allocate_slot(detection_slot *slot, size_t batch, size_t values, siz
     o->boxes = calloc(objects, 4 * sizeof *o->boxes);
     o->labels = calloc(objects, sizeof *o->labels);
     o->sources = calloc(objects, sizeof *o->sources);
+    o->areas = calloc(objects, sizeof *o->areas);
     if (keypoint_count) { o->keypoints = calloc(objects, 3 * keypoint_count * sizeof(float)); }
     slot->batch.images = slot->images;
     slot->batch.pictures = slot->pictures;
@@ -195,8 +197,9 @@ static bool allocate_slot(detection_slot *slot, size_t batch, size_t values, siz
     slot->batch.labels = o->labels;
     slot->batch.keypoints = o->keypoints;
     slot->batch.sources = o->sources;
+    slot->batch.areas = o->areas;
     return slot->images && slot->pictures && slot->ids && o->boxes && o->labels && o->sources &&
-           (o->keypoints || !keypoint_count);
+           o->areas && (o->keypoints || !keypoint_count);
 }
 
 static rep_status allocate(rep_detection_loader *l) {
@@ -214,8 +217,8 @@ static rep_status allocate(rep_detection_loader *l) {
         detection_slot *slot = &l->slots[i];
         is_complete = allocate_slot(slot, batch, values, objects, (size_t)keypoint_count);
         if (!is_complete) { break; }
-        REP_TRY(rep_detection_targets_init(&slot->targets, &l->options.targets, batch,
-                                           keypoint_count, &l->buckets));
+        REP_TRY(rep_detection_targets_init(&slot->targets, &l->options.targets, batch, l->set,
+                                           &l->buckets));
         slot->batch.levels = slot->targets.levels;
         slot->batch.level_count = l->options.targets.level_count;
     }
@@ -276,6 +279,7 @@ static void clear_slot(detection_slot *slot) {
     free(slot->objects.labels);
     free(slot->objects.keypoints);
     free(slot->objects.sources);
+    free(slot->objects.areas);
     rep_detection_targets_clear(&slot->targets);
 }
 

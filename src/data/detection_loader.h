@@ -106,6 +106,7 @@ typedef struct rep_placed_objects {
     int32_t *labels;  /* category + 1 */
     float *keypoints; /* x K x 3, or NULL */
     uint32_t *sources;
+    float *areas;           /* of the whole object, in pixels of the frame */
     int32_t keypoint_count; /* K */
 } rep_placed_objects;
 
@@ -161,19 +162,23 @@ typedef struct rep_detection_targets {
     int32_t keypoint_count;
     int32_t *labels;
     float *boxes, *positives, *centerness, *keypoints, *weights;
-    uint8_t *mask; /* of one picture */
+    const rep_category *categories; /* of the set */
+    uint8_t *mask;                  /* of one picture, as objects */
+    int32_t *objects;               /* which each cell learns */
     double positive_sum, centerness_sum, visible_sum;
 } rep_detection_targets;
 
+/* Borrows the set's categories. */
 REP_NODISCARD rep_status rep_detection_targets_init(rep_detection_targets *out,
                                                     const rep_detection_target_options *options,
-                                                    size_t batch, int32_t keypoint_count,
+                                                    size_t batch, const rep_detection_set *set,
                                                     const rep_buckets *buckets);
 void rep_detection_targets_clear(rep_detection_targets *targets);
 /* Begins a batch: levels for its shape, sums 0. */
 void rep_detection_targets_start(rep_detection_targets *targets, rep_frame frame);
-/* Those of one row; `truth` holds its objects. */
+/* Those of one row; `truth` holds its objects, `areas` their areas. */
 REP_NODISCARD rep_status rep_detection_targets_assign(rep_detection_targets *targets, size_t row,
-                                                      const rep_fcos_truth *truth);
+                                                      const rep_fcos_truth *truth,
+                                                      const float *areas);
 
 #endif

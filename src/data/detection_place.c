@@ -127,6 +127,13 @@ static bool move_box(box *out, const rep_object *o, const rep_picture *picture,
            out->y2 - out->y1 + 1 >= (double)rules->min_side_px;
 }
 
+/* Of the whole object as it is shown, in pixels of the frame: the file's, or the box's where the
+ * file has none above 0. */
+static double shown_area(const rep_object *o, const rep_placement *p) {
+    const double of_file = o->area > 0 ? o->area : o->w * o->h;
+    return of_file * (p->tile.width / p->width) * (p->tile.height / p->height);
+}
+
 /* out[K][3]. Left and right change places in a mirror, and again in a second one. */
 static void move_keypoints(float *out, int32_t room, const rep_object *o, const rep_category *of,
                            const rep_placement *p) {
@@ -164,6 +171,7 @@ void rep_placement_objects(rep_placed_objects *out, const rep_placement *p,
         to[3] = (float)(b.y2 + p->tile.top);
         out->labels[out->count] = o->category + 1;
         out->sources[out->count] = (uint32_t)i;
+        out->areas[out->count] = (float)shown_area(o, p);
         if (out->keypoints) {
             move_keypoints(out->keypoints + 3 * (size_t)out->keypoint_count * out->count,
                            out->keypoint_count, o, &annotations->categories[o->category], p);

@@ -1,4 +1,12 @@
-/* detection_targets.c - the FCOS targets of a batch, level by level as the net's inputs lie. */
+/* detection_targets.c - the FCOS targets of a batch, level by level as the net's inputs lie.
+ *
+ * Weights of object keypoint similarity. pycocotools (COCOeval.computeOks) has for a keypoint, at a
+ * distance of d pixels from the truth,
+ *
+ *     vars = (2 sigma)^2,  e = d^2 / vars / (area + eps) / 2,  similarity = exp(-e)
+ *
+ * and offsets are in strides, so e = w (dx^2 + dy^2) with w = stride^2 / (2 area (2 sigma)^2). eps
+ * is one unit in the last place of 1 and is left out: areas are above 0. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +23,22 @@ static void set_shape(rep_detection_targets *t, rep_frame frame) {
     }
 }
 
-static rep_status check_options(const rep_detection_target_options *o) {
+static rep_status check_sigmas(const rep_annotations *annotations) {
+    for (size_t i = 0; i < annotations->category_count; i++) {
+        const rep_category *c = &annotations->categories[i];
+        if (c->keypoint_count == 0 || c->sigmas) { continue; }
+        return rep_fail(
+            REP_ERR_CONFIG,
+            "MODEL.FCOS.KPS_LOSS: oks needs sigmas, and category '%s' of %s has %" PRId32
+            " keypoints without; add \"sigmas\" to the category, or give smooth_l1",
+            c->name, annotations->source, c->keypoint_count);
+    }
+    return REP_OK;
+}
+
+static rep_status check_options(const rep_detection_target_options *o,
+                                const rep_annotations *annotations) {
+    if (o->is_oks) { REP_TRY(check_sigmas(annotations)); }
     if (o->level_count > REP_DETECTION_LEVELS) {
         return rep_fail(REP_ERR_ARGUMENT, "MODEL.FCOS.FPN_STRIDES: %zu levels, wanted at most %d",
                         o->level_count, REP_DETECTION_LEVELS);
@@ -39,7 +62,8 @@ static rep_status allocate(rep_detection_targets *t, size_t cell_count) {
         t->keypoints = malloc(2 * keypoints * count * sizeof *t->keypoints);
         t->weights = malloc(2 * keypoints * count * sizeof *t->weights);
         t->mask = malloc(keypoints * cell_count);
-        is_complete = t->keypoints && t->weights && t->mask;
+        t->objects = malloc(cell_count * sizeof *t->objects);
+        is_complete = t->keypoints && t->weights && t->mask && t->objects;
     }
     if (is_complete) { return REP_OK; }
     return rep_fail(REP_ERR_MEMORY, "loader: no memory for the targets of %zu cells", count);
@@ -47,15 +71,17 @@ static rep_status allocate(rep_detection_targets *t, size_t cell_count) {
 
 rep_status rep_detection_targets_init(rep_detection_targets *out,
                                       const rep_detection_target_options *options, size_t batch,
-                                      int32_t keypoint_count, const rep_buckets *buckets) {
-    REP_TRY(check_options(options));
-    rep_detection_targets t = {
-        .options = *options, .batch = batch, .keypoint_count = keypoint_count};
+                                      const rep_detection_set *set, const rep_buckets *buckets) {
+    rep_detection_targets t = {.options = *options,
+                               .batch = batch,
+                               .categories = set->face.categories,
+                               .keypoint_count = rep_detection_set_keypoint_count(set)};
     t.options.levels = NULL;
     if (options->level_count == 0) {
         *out = t;
         return REP_OK;
     }
+    REP_TRY(check_options(options, &set->face));
     memcpy(t.specs, options->levels, options->level_count * sizeof *t.specs);
     size_t most = 0;
     for (size_t i = 0; i < buckets->count; i++) {
@@ -80,6 +106,7 @@ void rep_detection_targets_clear(rep_detection_targets *t) {
     free(t->keypoints);
     free(t->weights);
     free(t->mask);
+    free(t->objects);
     *t = (rep_detection_targets){0};
 }
 
@@ -106,23 +133,38 @@ void rep_detection_targets_start(rep_detection_targets *t, rep_frame frame) {
     t->positive_sum = t->centerness_sum = t->visible_sum = 0;
 }
 
+/* Of a visible point on a level. */
+static float weight_of(const rep_detection_targets *t, const rep_fcos_truth *truth,
+                       const float *areas, int32_t object, size_t point, int32_t stride) {
+    if (!t->options.is_oks) { return 1; }
+    const double spread = 2 * t->categories[truth->labels[object] - 1].sigmas[point];
+    return (float)((double)stride * stride / (2 * (double)areas[object] * spread * spread));
+}
+
+static void weigh_points(rep_detection_targets *t, size_t at, size_t count, int32_t stride,
+                         const rep_fcos_truth *truth, const float *areas) {
+    const size_t points = (size_t)t->keypoint_count;
+    for (size_t i = 0; i < points * count; i++) {
+        float *weights = t->weights + 2 * (points * at + i);
+        weights[0] = weights[1] = 0;
+        if (!t->mask[i]) { continue; }
+        weights[0] = weights[1] =
+            weight_of(t, truth, areas, t->objects[i / points], i % points, stride);
+        t->visible_sum += 1;
+    }
+}
+
 /* What follows from the targets of the cells at .. at + count - 1. */
 static void complete(rep_detection_targets *t, size_t at, size_t count) {
-    const size_t points = (size_t)t->keypoint_count;
     for (size_t i = at; i < at + count; i++) {
         t->positives[i] = t->labels[i] > 0 ? 1 : 0;
         t->positive_sum += (double)t->positives[i];
         t->centerness_sum += (double)t->centerness[i];
     }
-    for (size_t i = 0; i < points * count; i++) {
-        float *weights = t->weights + 2 * (points * at + i);
-        weights[0] = weights[1] = t->mask[i];
-        t->visible_sum += t->mask[i];
-    }
 }
 
 rep_status rep_detection_targets_assign(rep_detection_targets *t, size_t row,
-                                        const rep_fcos_truth *truth) {
+                                        const rep_fcos_truth *truth, const float *areas) {
     const size_t pair = 2 * (size_t)t->keypoint_count;
     size_t first = 0;
     for (size_t i = 0; i < t->options.level_count; i++) {
@@ -133,12 +175,14 @@ rep_status rep_detection_targets_assign(rep_detection_targets *t, size_t row,
                                     .is_normalised = t->options.is_normalised,
                                     .keypoint_count = t->keypoint_count};
         const rep_fcos_targets out = {.labels = t->labels + at,
+                                      .objects = t->objects,
                                       .distances = t->boxes + 4 * at,
                                       .centerness = t->centerness + at,
                                       .keypoints = pair ? t->keypoints + pair * at : NULL,
                                       .keypoint_mask = t->mask};
         REP_TRY(rep_fcos_assign(&out, &spec, truth));
         complete(t, at, count);
+        weigh_points(t, at, count, t->specs[i].stride, truth, areas);
         first += t->batch * count;
     }
     return REP_OK;

@@ -133,6 +133,8 @@ static void read_head(rep_detector_spec *spec, const rep_values *values, int32_t
                                                       : REP_IOU_LOG;
     spec->focal_alpha = (float)values->model_fcos_loss_alpha;
     spec->focal_gamma = (float)values->model_fcos_loss_gamma;
+    spec->keypoint_loss =
+        strcmp(values->model_fcos_kps_loss, "oks") == 0 ? REP_KEYPOINT_OKS : REP_KEYPOINT_SMOOTH_L1;
     spec->keypoint_beta = (float)values->model_fcos_kps_beta;
 }
 

@@ -3,7 +3,8 @@
  *   classes     sum focal                    / max(P, 1)      P positives of the batch
  *   boxes       sum c iou_loss               / sum c          c centerness target
  *   centerness  sum over positives BCE       / max(P, 1)
- *   keypoints   sum over visible smooth L1   / max(V, 1)      V visible points of positives
+ *   keypoints   sum over visible smooth L1,  / max(V, 1)      V visible points of positives
+ *               or of 1 - object keypoint similarity
  *
  * The losses run on every cell; targets are zero and weights are zero where there is nothing to
  * learn. The host counts, and hands the factors in, so that nothing depends on how many positives a
@@ -47,6 +48,16 @@ static void declare_targets(rep_detector_io *io, rep_graph *graph, const rep_det
     }
 }
 
+static rep_id keypoint_rows(rep_graph *graph, const rep_detector_level *level,
+                            const rep_detector_spec *spec, const rep_loss_params *params) {
+    if (spec->keypoint_loss == REP_KEYPOINT_OKS) {
+        return REP_APPEND(graph, OKS, NULL, level->keypoints, level->keypoint_targets,
+                          level->keypoint_weights);
+    }
+    return REP_APPEND(graph, SMOOTH_L1, params, level->keypoints, level->keypoint_targets,
+                      level->keypoint_weights);
+}
+
 /* One loss of one level, a value per cell. */
 static rep_id level_rows(rep_graph *graph, const rep_detector_level *level,
                          const rep_detector_spec *spec, rep_detector_loss loss) {
@@ -64,8 +75,7 @@ static rep_id level_rows(rep_graph *graph, const rep_detector_level *level,
         return REP_APPEND(graph, BCE, NULL, level->centerness, level->centerness_target,
                           level->positives);
     case REP_LOSS_KEYPOINTS:
-        return REP_APPEND(graph, SMOOTH_L1, &params, level->keypoints, level->keypoint_targets,
-                          level->keypoint_weights);
+        return keypoint_rows(graph, level, spec, &params);
     case REP_DETECTOR_LOSSES:
         break;
     }

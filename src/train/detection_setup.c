@@ -160,7 +160,8 @@ rep_status rep_setup_detection(rep_detection_setup *out, const rep_values *v, bo
         .targets = {.levels = out->levels,
                     .level_count = v->model_fcos_fpn_strides.count,
                     .radius = (float)v->model_fcos_center_sampling_radius,
-                    .is_normalised = v->model_fcos_norm_reg_targets},
+                    .is_normalised = v->model_fcos_norm_reg_targets,
+                    .is_oks = v->model_keypoint_on && strcmp(v->model_fcos_kps_loss, "oks") == 0},
         .seed = (uint64_t)v->seed,
         .threads = rep_setup_workers(v),
         .is_bad_skipped = v->dataloader_skip_bad};
