@@ -20,6 +20,9 @@ good 'SOLVER.BASE_LR|BASE_LR: *0.05' config "${small[@]}"
 good '# ' config --defaults
 good '^cls-small-target ' bench --list
 good '^det-320-infer-b8 ' bench --list
+good '^data-coco-load .*(only when named)' bench --list
+good '"name":"eval-coco".*"detections":500000' \
+    bench --workload eval-coco --device cpu --threads 1 --steps 1
 good '"name":"optim-sgd".*"device":"cpu:.*"threads":1,"dtype":"float32".*"opt_ms":[0-9.]+.*"peak_mib":' \
     bench --workload optim-sgd --device cpu --threads 1 --steps 1 --warmup 0 --min-ms 0
 "$repopt" config "${small[@]}" >all.yaml

@@ -32,7 +32,8 @@ static void test_settings(void **state) {
     CHECK_OK(spec_from(&spec,
                        "MODEL: {YUMIN: {WIDTH_MUL: 0.3, DEPTH_MUL: 0.5, ACT: relu}, FCOS: {"
                        "HEAD_BN: shared, IOU_LOSS_TYPE: giou, LOSS_WEIGHTS: [1, 2, 3, 4],"
-                       " CENTERNESS_ON_REG: true, NORM_REG_TARGETS: true, LOSS_GAMMA: 1.5}}",
+                       " CENTERNESS_ON_REG: true, NORM_REG_TARGETS: true, LOSS_GAMMA: 1.5,"
+                       " KPS_LOSS: oks}}",
                        0));
     /* ceil(c * 0.3 / 8) * 8; round(r * 0.5), half to even, at least 1 */
     const int32_t channels[] = {16, 24, 40, 64, 120}, repeats[] = {1, 2, 2, 2, 2};
@@ -41,6 +42,8 @@ static void test_settings(void **state) {
     assert_int_equal(spec.cls_channels, 81);
     assert_int_equal(spec.iou_kind, REP_IOU_GENERAL);
     assert_int_equal(spec.act, REP_ACT_RELU);
+    assert_int_equal(published.keypoint_loss, REP_KEYPOINT_SMOOTH_L1);
+    assert_int_equal(spec.keypoint_loss, REP_KEYPOINT_OKS);
     assert_true(!spec.has_level_norms && spec.centerness_on_reg && spec.norm_reg_targets);
     assert_true(spec.loss_weights[3] == 4 && spec.focal_gamma == 1.5f);
     CHECK_OK(spec_from(&spec, "MODEL: {KEYPOINT_ON: true}", -1));

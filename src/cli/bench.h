@@ -20,21 +20,27 @@ typedef struct bench_options {
     double peak_gflop_s; /* the measured ceiling peak_share is a share of; 0: not measured */
 } bench_options;
 
+enum {
+    BENCH_CPU_ONLY = 1,  /* says nothing about another device */
+    BENCH_NAMED_ONLY = 2 /* takes long: not among "all" */
+};
+
 typedef struct bench_workload {
     const char *name, *summary;
     rep_status (*run)(const struct bench_workload *workload, const bench_options *options,
                       cJSON *out);
     const void *detail; /* what `run` makes of it */
-    bool is_cpu_only;   /* says nothing about another device */
+    unsigned flags;     /* BENCH_CPU_ONLY, ... */
 } bench_workload;
 
-/* The tables of bench_train.c, bench_detector.c, bench_parts.c, bench_gemm.c and bench_peak.c, each
- * ended by a NULL name. */
+/* The tables of bench_train.c, bench_detector.c, bench_parts.c, bench_gemm.c, bench_peak.c and
+ * bench_data.c, each ended by a NULL name. */
 extern const bench_workload bench_train_workloads[];
 extern const bench_workload bench_detector_workloads[];
 extern const bench_workload bench_part_workloads[];
 extern const bench_workload bench_gemm_workloads[];
 extern const bench_workload bench_peak_workloads[];
+extern const bench_workload bench_data_workloads[];
 
 /* bench_run.c. Fills device, description, threads and peak of the options from options->device, any
  * name of one; `info` keeps the strings. Returns an exit code, 0 when all is well. */

@@ -210,10 +210,9 @@ done:
 }
 
 const bench_workload bench_detector_workloads[] = {
-    {"det-320-target", "step of the detector at 320x320, batch 4, RepOptimizer", run, &nets[0],
-     false},
-    {"det-320-hs", "the same net searching its scales", run, &nets[1], false},
-    {"det-320-infer-b1", "the detector's outputs for one picture, BN folded", run, &nets[2], false},
-    {"det-320-infer-b8", "the same for eight pictures", run, &nets[3], false},
-    {NULL, NULL, NULL, NULL, false},
+    {"det-320-target", "step of the detector at 320x320, batch 4, RepOptimizer", run, &nets[0], 0},
+    {"det-320-hs", "the same net searching its scales", run, &nets[1], 0},
+    {"det-320-infer-b1", "the detector's outputs for one picture, BN folded", run, &nets[2], 0},
+    {"det-320-infer-b8", "the same for eight pictures", run, &nets[3], 0},
+    {NULL, NULL, NULL, NULL, 0},
 };

@@ -110,6 +110,6 @@ static rep_status run_gemm(const bench_workload *workload, const bench_options *
 }
 
 const bench_workload bench_gemm_workloads[] = {
-    {"peak-gemm", "one matrix product of many channels: the tiles' ceiling", run_gemm, NULL, false},
-    {NULL, NULL, NULL, NULL, false},
+    {"peak-gemm", "one matrix product of many channels: the tiles' ceiling", run_gemm, NULL, 0},
+    {NULL, NULL, NULL, NULL, 0},
 };

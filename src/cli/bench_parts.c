@@ -265,13 +265,12 @@ static const conv_detail convs[] = {
 static const bool masked = true, unmasked = false;
 
 const bench_workload bench_part_workloads[] = {
-    {"conv-64x80", "3x3 convolution, batch 4, 64 channels, 80x80", run_conv, &convs[0], false},
-    {"conv-128x40", "3x3 convolution, batch 4, 128 channels, 40x40", run_conv, &convs[1], false},
-    {"conv-192x20", "3x3 convolution, batch 4, 192 channels, 20x20", run_conv, &convs[2], false},
-    {"conv-384x10", "3x3 convolution, batch 4, 384 channels, 10x10", run_conv, &convs[3], false},
-    {"conv-96x40", "3x3 convolution, batch 4, 96 channels, 40x40", run_conv, &convs[4], false},
-    {"optim-repsgd", "RepOptimizer's update alone, 8.1 million parameters", run_optim, &masked,
-     false},
-    {"optim-sgd", "the ordinary update alone, the same parameters", run_optim, &unmasked, false},
-    {NULL, NULL, NULL, NULL, false},
+    {"conv-64x80", "3x3 convolution, batch 4, 64 channels, 80x80", run_conv, &convs[0], 0},
+    {"conv-128x40", "3x3 convolution, batch 4, 128 channels, 40x40", run_conv, &convs[1], 0},
+    {"conv-192x20", "3x3 convolution, batch 4, 192 channels, 20x20", run_conv, &convs[2], 0},
+    {"conv-384x10", "3x3 convolution, batch 4, 384 channels, 10x10", run_conv, &convs[3], 0},
+    {"conv-96x40", "3x3 convolution, batch 4, 96 channels, 40x40", run_conv, &convs[4], 0},
+    {"optim-repsgd", "RepOptimizer's update alone, 8.1 million parameters", run_optim, &masked, 0},
+    {"optim-sgd", "the ordinary update alone, the same parameters", run_optim, &unmasked, 0},
+    {NULL, NULL, NULL, NULL, 0},
 };

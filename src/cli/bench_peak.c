@@ -241,8 +241,9 @@ static rep_status run_stream(const bench_workload *workload, const bench_options
 }
 
 const bench_workload bench_peak_workloads[] = {
-    {"peak-fma", "multiply-adds in registers: the arithmetic ceiling", run_fma, NULL, true},
+    {"peak-fma", "multiply-adds in registers: the arithmetic ceiling", run_fma, NULL,
+     BENCH_CPU_ONLY},
     {"peak-stream", "copy, triad and sum from memory: the bandwidth ceiling", run_stream, NULL,
-     true},
-    {NULL, NULL, NULL, NULL, false},
+     BENCH_CPU_ONLY},
+    {NULL, NULL, NULL, NULL, 0},
 };

@@ -137,13 +137,11 @@ static rep_status run(const bench_workload *workload, const bench_options *optio
 }
 
 const bench_workload bench_train_workloads[] = {
-    {"cls-small-target", "step of a 3x32x32 classifier, batch 64, RepOptimizer", run, &nets[0],
-     false},
-    {"cls-small-hs", "the same net searching its scales", run, &nets[1], false},
-    {"cls-small-repvgg", "the same net as RepVGG blocks", run, &nets[2], false},
-    {"cls-tiny-target", "step of a 1x28x28 classifier, batch 64, RepOptimizer", run, &nets[3],
-     false},
-    {"cls-tiny-hs", "the same net searching its scales", run, &nets[4], false},
-    {"cls-tiny-repvgg", "the same net as RepVGG blocks", run, &nets[5], false},
-    {NULL, NULL, NULL, NULL, false},
+    {"cls-small-target", "step of a 3x32x32 classifier, batch 64, RepOptimizer", run, &nets[0], 0},
+    {"cls-small-hs", "the same net searching its scales", run, &nets[1], 0},
+    {"cls-small-repvgg", "the same net as RepVGG blocks", run, &nets[2], 0},
+    {"cls-tiny-target", "step of a 1x28x28 classifier, batch 64, RepOptimizer", run, &nets[3], 0},
+    {"cls-tiny-hs", "the same net searching its scales", run, &nets[4], 0},
+    {"cls-tiny-repvgg", "the same net as RepVGG blocks", run, &nets[5], 0},
+    {NULL, NULL, NULL, NULL, 0},
 };

@@ -10,11 +10,11 @@
 
 static const char help[] =
     "usage: repopt bench [--workload NAME]... [options]\n\n"
-    "Times training steps, inference, single convolutions, the update alone and the machine's own "
-    "ceilings.\n"
+    "Times training steps, inference, single convolutions, the update alone, the machine's own "
+    "ceilings\nand, when named, the data side.\n"
     "Prints one JSON object per line; milliseconds are medians. Keys that a workload does not\n"
     "have are null. On a Vulkan device the CPU's line for the same workload follows each line.\n\n"
-    "  --workload NAME     what to time, may be repeated (default: all)\n"
+    "  --workload NAME     what to time, may be repeated (default: all but the data side)\n"
     "  --list              list the workloads\n" CLI_DEVICE_HELP
     "  --dtype T           float32 (the default, and all there is; cpu:float64 is a device)\n"
     "  --warmup N          untimed steps first (default 3)\n"
@@ -32,8 +32,8 @@ static const char help[] =
     "  repopt bench --workload cls-small-target --device vulkan:0\n" CLI_VULKAN_HELP;
 
 static const bench_workload *const tables[] = {bench_train_workloads, bench_detector_workloads,
-                                               bench_part_workloads, bench_gemm_workloads,
-                                               bench_peak_workloads};
+                                               bench_part_workloads,  bench_gemm_workloads,
+                                               bench_peak_workloads,  bench_data_workloads};
 enum { TABLE_COUNT = sizeof tables / sizeof *tables, MAX_WORKLOADS = 64 };
 
 /* ---- helpers of the workloads -------------------------------------------------------------------
@@ -150,7 +150,8 @@ static rep_status find_workload(const bench_workload **out, const char *name) {
 static void print_list(void) {
     for (int t = 0; t < TABLE_COUNT; t++) {
         for (const bench_workload *w = tables[t]; w->name; w++) {
-            printf("%-20s %s\n", w->name, w->summary);
+            printf("%-20s %s%s\n", w->name, w->summary,
+                   w->flags & BENCH_NAMED_ONLY ? " (only when named)" : "");
         }
     }
 }
@@ -186,7 +187,9 @@ static rep_status take_workloads(cli_words *words, const bench_workload **chosen
     REP_TRY(cli_no_more(words));
     if (chosen[0] == NULL) {
         for (int t = 0; t < TABLE_COUNT; t++) {
-            for (const bench_workload *w = tables[t]; w->name; w++) { chosen[(*count)++] = w; }
+            for (const bench_workload *w = tables[t]; w->name; w++) {
+                if (!(w->flags & BENCH_NAMED_ONLY)) { chosen[(*count)++] = w; }
+            }
         }
     }
     return REP_OK;
@@ -215,7 +218,7 @@ int cmd_bench(int argc, char **argv) {
     cpu.device = "cpu";
     if (options.is_vulkan) { code = bench_open(&cpu, &cpu_info); }
     for (size_t i = 0; i < count && code == 0; i++) {
-        if (!options.is_vulkan || !chosen[i]->is_cpu_only) {
+        if (!options.is_vulkan || !(chosen[i]->flags & BENCH_CPU_ONLY)) {
             code = bench_run_apart(chosen[i], &options);
         }
         if (options.is_vulkan && code == 0) { code = bench_run_apart(chosen[i], &cpu); }
