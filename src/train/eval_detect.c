@@ -301,7 +301,7 @@ rep_status rep_detect_evaluator_create(rep_evaluator **out, const rep_task *task
     e->state_of = state_of;
     e->prefix = prefix;
     e->keypoint_count = ((const rep_detect_data *)task->state)->keypoint_count;
-    e->has_sigmas = is_judged && find_sigmas(e);
+    e->has_sigmas = predict == NULL && find_sigmas(e);
     const rep_status status = open_shapes(e);
     if (status != REP_OK) {
         destroy(&e->base);
