@@ -296,7 +296,7 @@ static rep_status check_strangers(const rep_graph *graph, const rep_safetensors 
         return rep_fail(
             REP_ERR_DATA,
             "%s: this model has no place for its tensor \"%s\": it is of another model; "
-            "check TRAINING_MODE and MODEL.VGG",
+            "check TRAINING_MODE and the MODEL keys",
             rep_safetensors_name(file), name);
     }
     return REP_OK;
