@@ -40,9 +40,14 @@ static bool is_result(const rep_graph *graph, rep_id id) {
 
 /* ---- recording ------------------------------------------------------------------------------- */
 
+/* Between the region and what mirrors it; whole words, which the plan leaves room for. */
+static VkBufferCopy region_of(const rep_vk_io_tensor *t) {
+    return (VkBufferCopy){t->offset, t->offset, (t->bytes + 3) / 4 * 4};
+}
+
 static rep_status record_copy(VkCommandBuffer *out, rep_vk_device *device, VkCommandPool pool,
                               VkBuffer from, VkBuffer to, const rep_vk_io_tensor *t) {
-    const VkBufferCopy region = {t->offset, t->offset, (t->bytes + 3) / 4 * 4};
+    const VkBufferCopy region = region_of(t);
     REP_TRY(rep_vk_commands_create(out, device, pool, true));
     if (pool == device->pool) { rep_vk_open_barrier(*out); }
     vk.vkCmdCopyBuffer(*out, from, to, 1, &region);
@@ -72,8 +77,8 @@ static rep_status record_results(rep_program *program) {
     rep_vk_open_barrier(p->io.copy_out);
     for (uint32_t i = 0; i < p->io.count; i++) {
         const rep_vk_io_tensor *t = &p->io.tensors[i];
-        const VkBufferCopy region = {t->offset, t->offset, (t->bytes + 3) / 4 * 4};
         if (!t->is_result) { continue; }
+        const VkBufferCopy region = region_of(t);
         vk.vkCmdCopyBuffer(p->io.copy_out, p->regions[REP_IO].buffer, p->io.results.buffer, 1,
                            &region);
     }
@@ -156,13 +161,16 @@ static rep_status wait_arrival(rep_vk_device *device, rep_vk_io_tensor *t, uint3
     return rep_vk_wait_fence(device, t->slots[slot].arrived);
 }
 
+/* Where the tensor's newest value lies. */
+static const char *newest(const rep_vk_io *io, const rep_vk_io_tensor *t) {
+    return t->last == REP_VK_RESULT ? io->results.mapped : io->mirrors[t->last].mapped;
+}
+
 /* A part of a block is written beside the block's other values. */
 static void bring_forward(const rep_program *program, const rep_vk_io_tensor *t, uint32_t slot) {
     const rep_vk_io *io = &((const rep_vk_program *)program->impl)->io;
     if ((uint32_t)t->last == slot) { return; }
-    const rep_vk_buffer *from = t->last == REP_VK_RESULT ? &io->results : &io->mirrors[t->last];
-    memcpy((char *)io->mirrors[slot].mapped + t->offset, (const char *)from->mapped + t->offset,
-           t->bytes);
+    memcpy((char *)io->mirrors[slot].mapped + t->offset, newest(io, t) + t->offset, t->bytes);
 }
 
 rep_status rep_vk_io_write(rep_program *program, rep_id tensor, const void *data, size_t bytes) {
@@ -186,9 +194,7 @@ rep_status rep_vk_io_write(rep_program *program, rep_id tensor, const void *data
 
 void rep_vk_io_read(const rep_program *program, rep_id tensor, void *data, size_t bytes) {
     const rep_vk_io *io = &((const rep_vk_program *)program->impl)->io;
-    const rep_vk_io_tensor *t = find(program, tensor);
-    const rep_vk_buffer *from = t->last == REP_VK_RESULT ? &io->results : &io->mirrors[t->last];
-    memcpy(data, (const char *)from->mapped + program->plan->offset[tensor], bytes);
+    memcpy(data, newest(io, find(program, tensor)) + program->plan->offset[tensor], bytes);
 }
 
 rep_status rep_vk_io_take(rep_program *program, VkCommandBuffer *out, uint32_t *count) {

@@ -49,7 +49,7 @@ void rep_category_list_clear(rep_category_list *list);
 typedef struct rep_detection_list {
     rep_detection *items;
     double *points; /* K x 2 each */
-    size_t count, room;
+    size_t count, room, point_room;
     int32_t keypoint_count;
 } rep_detection_list;
 /* A picture's findings, in pixels of the batch, as detections in pixels of its file. */

@@ -33,7 +33,8 @@ typedef struct evaluator {
     rep_program *state_of;
     const char *prefix;
     float *outputs[REP_DETECTOR_LEVELS][4]; /* classes, boxes, centerness, keypoints; the largest */
-    rep_fcos_found *found;                  /* TEST.DETECTIONS_PER_IMG */
+    size_t output_room[REP_DETECTOR_LEVELS][4];
+    rep_fcos_found *found; /* TEST.DETECTIONS_PER_IMG */
     float *points;
 } evaluator;
 
@@ -69,16 +70,19 @@ static rep_status make_room(evaluator *e, const shape_net *net) {
             const rep_id id = output_of(&io->levels[l], which);
             if (id == 0) { continue; }
             const size_t count = rep_shape_count(rep_graph_shape(net->graph, id));
+            if (count <= e->output_room[l][which]) { continue; }
             float *grown = realloc(e->outputs[l][which], count * sizeof *grown);
             if (grown == NULL) { return rep_fail(REP_ERR_MEMORY, "evaluation: no memory"); }
             e->outputs[l][which] = grown;
+            e->output_room[l][which] = count;
         }
     }
     return REP_OK;
 }
 
 static rep_status need_net(evaluator *e, size_t shape) {
-    if (e->nets[shape].program == NULL) { REP_TRY(build_net(e, shape)); }
+    if (e->nets[shape].program != NULL) { return REP_OK; }
+    REP_TRY(build_net(e, shape));
     return make_room(e, &e->nets[shape]);
 }
 
