@@ -491,11 +491,6 @@ static void test_reference_steps(void **state) {
 enum { STEPS = 8 };
 static double curve[2][STEPS];
 
-static void note_loss(void *context, const rep_progress *now) {
-    double *losses = context;
-    if (!now->is_evaluation) { losses[now->iteration - 1] = now->loss; }
-}
-
 /* The same net on the same pictures of two shapes, beside the CPU's kernels; as in test_vulkan.c,
  * a small rate keeps roundings from growing. */
 static void test_curve_is_the_cpu_s(void **state) {
@@ -511,7 +506,7 @@ static void test_curve_is_the_cpu_s(void **state) {
         train_case_set(&c, "SOLVER.BASE_LR", "0.001");
         train_case_set(&c, "SOLVER.EVAL_PERIOD", "8");
         c.options.device = devices[i];
-        c.options.on_progress = note_loss;
+        c.options.on_progress = train_case_note_loss;
         c.options.context = curve[i];
         (void)train_case_run(&c);
         train_case_clear(&c);

@@ -405,11 +405,6 @@ static void test_cache(void **state) {
 enum { STEPS = 50 };
 static double curve[3][STEPS];
 
-static void note_loss(void *context, const rep_progress *now) {
-    double *losses = context;
-    if (!now->is_evaluation) { losses[now->iteration - 1] = now->loss; }
-}
-
 /* The same net from the same numbers on the same pictures, beside the CPU's kernels and beside
  * double precision. Each step adds its roundings, about 2^-24 of each sum, and passes on those
  * before it; with a small rate they stay near 1e-7, with a large one they grow on any device. */
@@ -424,7 +419,7 @@ static void test_curve_is_the_cpu_s(void **state) {
         train_case_set(&c, "SOLVER.MAX_ITER", "50");
         train_case_set(&c, "SOLVER.BASE_LR", "0.01");
         c.options.device = devices[i];
-        c.options.on_progress = note_loss;
+        c.options.on_progress = train_case_note_loss;
         c.options.context = curve[i];
         (void)train_case_run(&c);
         train_case_clear(&c);

@@ -49,6 +49,12 @@ static inline void train_case_progress(void *context, const rep_progress *now) {
     if (c->stop_at != 0 && now->iteration == c->stop_at) { c->stop = 1; }
 }
 
+/* Writes the losses down, by iteration: context is an array of all of them. */
+static inline void train_case_note_loss(void *context, const rep_progress *now) {
+    double *losses = context;
+    if (!now->is_evaluation) { losses[now->iteration - 1] = now->loss; }
+}
+
 /* A case with the base configuration and OUTPUT_DIR <new folder>/<name>. */
 static inline void train_case_init(train_case *c, const char *root, const char *name) {
     memset(c, 0, sizeof *c);
