@@ -5,7 +5,7 @@
 
 #include "cli/quickstart.h"
 
-/* configs/fcos/drawn_base.yaml with a shorter schedule. */
+/* configs/fcos/drawn_base.yaml with two blocks per tower and a shorter schedule. */
 static const char shared[] = "MODEL:\n"
                              "  BACKBONE:\n"
                              "    CONV_BODY: RepOpt-FPN-YUMIN\n"
@@ -22,6 +22,7 @@ static const char shared[] = "MODEL:\n"
                              "    IOU_LOSS_TYPE: giou\n"
                              "    NORM_REG_TARGETS: true\n"
                              "    HEAD_BN: per_level\n"
+                             "    LOSS_WEIGHTS: [1, 1, 1, 2]\n"
                              "DATASETS:\n"
                              "  NAME: drawn\n"
                              "  DRAWN_COUNT_TRAIN: 4000\n"
