@@ -445,7 +445,8 @@ static void test_shipped_configs(void **state) {
         "cifar10/csla",   "drawn/search",     "drawn/repopt",      "drawn/sgd",
         "mnist/search",   "mnist/repopt",     "mnist/sgd",         "folder/search",
         "folder/repopt",  "folder/sgd",       "fcos/drawn_search", "fcos/drawn_repopt",
-        "fcos/drawn_sgd", "fcos/bccd_search", "fcos/bccd_repopt",  "fcos/bccd_sgd"};
+        "fcos/drawn_sgd", "fcos/bccd_search", "fcos/bccd_repopt",  "fcos/bccd_sgd",
+        "fcos/bccd_best"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[512];
         snprintf(path, sizeof path, "%s/../../configs/%s.yaml", REP_TEST_DATA, names[i]);
