@@ -15,6 +15,7 @@
 #include "repopt/paint.h"
 #include "repopt/scene.h"
 #include "repopt/status.h"
+#include "repopt/tensors.h"
 #include "repopt/train.h"
 #include "repopt/version.h"
 

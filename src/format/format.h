@@ -1,4 +1,5 @@
-/* format.h - foreign bytes: safetensors files, TensorBoard event files.
+/* format.h - foreign bytes: files of tensors (the public noun, rep_tensors, and its safetensors
+ * part), TensorBoard event files.
  *
  * A safetensors file is an 8-byte little-endian header length, a JSON header and raw little-endian
  * data (https://github.com/huggingface/safetensors, "Format"). Names, shapes and element order are
@@ -12,44 +13,12 @@
 #include <stdint.h>
 
 #include "base/base.h"
+#include "repopt/tensors.h"
 
-enum { REP_TENSOR_MAX_RANK = 8 };
-
-/* Every element type that is read: name in the file, bytes. F32, I32 and I64 are written. */
-#define REP_TENSOR_TYPES(X)                                                                        \
-    X(F32, 4)                                                                                      \
-    X(F16, 2)                                                                                      \
-    X(BF16, 2)                                                                                     \
-    X(F64, 8)                                                                                      \
-    X(I32, 4)                                                                                      \
-    X(I64, 8)
-typedef enum rep_tensor_type {
-#define REP_TENSOR_TYPE_ENUM(name, bytes) REP_TENSOR_##name,
-    REP_TENSOR_TYPES(REP_TENSOR_TYPE_ENUM)
-#undef REP_TENSOR_TYPE_ENUM
-} rep_tensor_type;
-/* By rep_tensor_type: the name in a file's header and the bytes of one element. */
-static const struct {
-    const char *name;
-    size_t bytes;
-} rep_tensor_types[] = {
-#define REP_TENSOR_TYPE_ROW(name, bytes) {#name, bytes},
-    REP_TENSOR_TYPES(REP_TENSOR_TYPE_ROW)
-#undef REP_TENSOR_TYPE_ROW
-};
-
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- safetensors
+ * --------------------------------------------------------------------------------- */
 
 typedef struct rep_safetensors rep_safetensors;
-
-typedef struct rep_tensor_info {
-    const char *name; /* borrowed from the file */
-    rep_tensor_type type;
-    int32_t rank; /* 0: a scalar */
-    int64_t shape[REP_TENSOR_MAX_RANK];
-    size_t count;      /* elements */
-    const void *bytes; /* raw, as in the file, perhaps not aligned */
-} rep_tensor_info;
 
 /* Maps the file and checks every entry. REP_ERR_IO when it cannot be read, REP_ERR_DATA when it is
  * no safetensors file or a damaged one; the message names the file, the tensor and the fault. */
@@ -71,35 +40,15 @@ const char *rep_safetensors_metadata(const rep_safetensors *file, const char *ke
 bool rep_safetensors_metadata_at(const rep_safetensors *file, size_t index, const char **key,
                                  const char **value);
 
-/* Converts all info->count elements, file order, rounding to nearest where needed. */
+/* Converts all info->count elements at info->bytes, file order, rounding to nearest where needed.
+ */
 void rep_tensor_read_f32(const rep_tensor_info *info, float *out);
 void rep_tensor_read_f64(const rep_tensor_info *info, double *out);
-/* For I32 and I64; REP_ERR_DATA for other types. */
+/* For whole numbers; REP_ERR_DATA for other types. */
 REP_NODISCARD rep_status rep_tensor_read_i64(const rep_tensor_info *info, int64_t *out);
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* One tensor to write. `fill` writes count elements of `type` to `elements`; it is called once, in
- * order, when the bytes are due, so that a checkpoint never holds more than one tensor beside the
- * program's own state. */
-typedef struct rep_tensor_source {
-    const char *name;
-    rep_tensor_type type; /* F32, I32 or I64 */
-    int32_t rank;
-    int64_t shape[REP_TENSOR_MAX_RANK];
-    rep_status (*fill)(void *context, void *elements, size_t count);
-    void *context;
-} rep_tensor_source;
-
-typedef struct rep_metadata_pair {
-    const char *key, *value; /* UTF-8 */
-} rep_metadata_pair;
-
-/* Writes the file whole or not at all (rep_file_replace). */
-REP_NODISCARD rep_status rep_safetensors_write(const char *path, const rep_tensor_source *tensors,
-                                               size_t tensor_count,
-                                               const rep_metadata_pair *metadata,
-                                               size_t metadata_count);
 /* A `fill` that copies from memory: context is the first element. */
 rep_status rep_tensor_fill_f32(void *context, void *elements, size_t count);
 rep_status rep_tensor_fill_i64(void *context, void *elements, size_t count);

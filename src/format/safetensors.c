@@ -32,8 +32,6 @@ typedef struct extent {
     rep_tensor_info info;
 } extent;
 
-enum { TYPE_COUNT = sizeof rep_tensor_types / sizeof rep_tensor_types[0] };
-
 /* ---- the header ----------------------------------------------------------------------------- */
 
 /* Bounds what the JSON reader will be asked to build: it recurses, and an item takes it 64 bytes.
@@ -132,8 +130,8 @@ static bool is_printable(const char *text) {
 
 static rep_status read_type(const rep_safetensors *file, const cJSON *entry, rep_tensor_type *out) {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "dtype"));
-    for (int i = 0; text && i < TYPE_COUNT; i++) {
-        if (strcmp(text, rep_tensor_types[i].name) == 0) {
+    for (int i = 0; text && i < REP_TENSOR_TYPE_COUNT; i++) {
+        if (strcmp(text, rep_tensor_type_name((rep_tensor_type)i)) == 0) {
             *out = (rep_tensor_type)i;
             return REP_OK;
         }
@@ -141,7 +139,7 @@ static rep_status read_type(const rep_safetensors *file, const cJSON *entry, rep
     if (!text || !is_printable(text)) { return fail_entry(file, entry, "has no dtype"); }
     return rep_fail(REP_ERR_DATA,
                     "%s: tensor \"%.80s\": dtype %.20s; wanted F32, F16, BF16, F64, "
-                    "I32 or I64, convert it",
+                    "I64, I32, I16, I8, U8 or BOOL, convert it",
                     file->name, entry->string, text);
 }
 
@@ -197,11 +195,11 @@ static rep_status read_entry(const rep_safetensors *file, const cJSON *entry, co
     }
     /* count <= data_bytes, so that the product cannot overflow where size_t has 64 bits; elsewhere
      * it is done in 64 bits. */
-    if ((uint64_t)info->count * rep_tensor_types[info->type].bytes != end - begin) {
+    if ((uint64_t)info->count * rep_tensor_type_bytes(info->type) != end - begin) {
         return rep_fail(REP_ERR_DATA,
                         "%s: tensor \"%.80s\": %zu elements of %s do not take %llu "
                         "bytes",
-                        file->name, entry->string, info->count, rep_tensor_types[info->type].name,
+                        file->name, entry->string, info->count, rep_tensor_type_name(info->type),
                         (unsigned long long)(end - begin));
     }
     out->begin = (size_t)begin;

@@ -14,7 +14,7 @@ typedef struct job {
 } job;
 
 static rep_status count_bytes(size_t *out, const job *j, const rep_tensor_source *tensor) {
-    size_t bytes = rep_tensor_types[tensor->type].bytes;
+    size_t bytes = rep_tensor_type_bytes(tensor->type);
     if (tensor->rank < 0 || tensor->rank > REP_TENSOR_MAX_RANK) {
         return rep_fail(REP_ERR_ARGUMENT, "%s: tensor \"%.80s\": rank %d, wanted 0 to 8", j->path,
                         tensor->name, tensor->rank);
@@ -72,7 +72,7 @@ static rep_status put_header(const job *j, FILE *stream) {
         fputs(comma, stream);
         comma = ",";
         put_string(stream, tensor->name);
-        fprintf(stream, ":{\"dtype\":\"%s\",\"shape\":[", rep_tensor_types[tensor->type].name);
+        fprintf(stream, ":{\"dtype\":\"%s\",\"shape\":[", rep_tensor_type_name(tensor->type));
         for (int32_t d = 0; d < tensor->rank; d++) {
             fprintf(stream, "%s%" PRId64, d ? "," : "", tensor->shape[d]);
         }
@@ -110,8 +110,7 @@ static rep_status write_tensors(const job *j, FILE *stream, void *buffer) {
         const rep_tensor_source *tensor = &j->tensors[i];
         size_t bytes = 0;
         REP_TRY(count_bytes(&bytes, j, tensor));
-        REP_TRY(
-            tensor->fill(tensor->context, buffer, bytes / rep_tensor_types[tensor->type].bytes));
+        REP_TRY(tensor->fill(tensor->context, buffer, bytes / rep_tensor_type_bytes(tensor->type)));
         /* A short write leaves the stream's error flag, which rep_file_replace reports. */
         if (fwrite(buffer, 1, bytes, stream) != bytes) { break; }
     }
