@@ -89,10 +89,11 @@ typedef struct rep_scale_row {
 } rep_scale_row;
 typedef struct rep_scales rep_scales;
 
-/* Reads the scales from a safetensors checkpoint: <block>.scale_conv.weight, .scale_1x1.weight and,
- * for a triple, .scale_identity.weight; a target net's checkpoint carries them below "scales.".
- * Rows are in natural order of their names, which is network order for RepOpt-VGG.
- * Errors: REP_ERR_IO unreadable; REP_ERR_DATA damaged, without scales, or scales not finite. */
+/* Reads the scales from a safetensors or PyTorch file (rep_tensors_open):
+ * <block>.scale_conv.weight, .scale_1x1.weight and, for a triple, .scale_identity.weight; a target
+ * net's checkpoint carries them below "scales.". Rows are in natural order of their names, which is
+ * network order for RepOpt-VGG. Errors: REP_ERR_IO unreadable; REP_ERR_DATA damaged, without
+ * scales, or scales not finite. */
 REP_NODISCARD rep_status rep_scales_load(rep_scales **out, const char *path);
 /* The present scales of a program whose net has scaled branches (hyper_search, csla). */
 REP_NODISCARD rep_status rep_scales_read(rep_scales **out, const rep_model *model,

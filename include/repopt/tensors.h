@@ -149,7 +149,7 @@ REP_NODISCARD rep_status rep_safetensors_write(const char *path, const rep_tenso
                                                size_t metadata_count);
 /* The same as a zip file with a state_dict, for torch.load(path, weights_only=True). Metadata is
  * the dictionary `metadata` among the state_dict's attributes. Also REP_ERR_ARGUMENT: 4 GiB or
- * more, which the plain zip format does not hold. */
+ * 65,000 tensors and more, which the plain zip format does not hold. */
 REP_NODISCARD rep_status rep_torch_write(const char *path, const rep_tensor_source *tensors,
                                          size_t tensor_count, const rep_metadata_pair *metadata,
                                          size_t metadata_count);

@@ -1,9 +1,8 @@
-/* scales_load.c - scales from a checkpoint: <block>.scale_conv.weight {c}, .scale_1x1.weight {c}
- * and, for a triple, .scale_identity.weight {c}.
+/* scales_load.c - scales from a file of tensors: <block>.scale_conv.weight {c}, .scale_1x1.weight
+ * {c} and, for a triple, .scale_identity.weight {c}.
  *
  * The file may be a search's checkpoint, which also holds moments and averages of the same tensors
- * (names below "optimizer." and "ema."), or a target net's, which carries its scales below
- * "scales.".
+ * (other containers), or a target net's, which carries its scales below "scales.".
  */
 #include <ctype.h>
 #include <math.h>
@@ -20,11 +19,13 @@ static bool starts_with(const char *text, const char *start) {
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-/* Whether `name` is a block's scale_conv; *stem is then how many bytes name the block. */
-static bool is_scale_conv(const char *name, size_t *stem) {
+/* Whether a tensor is a block's scale_conv, not a moment or average of one; *stem is then how many
+ * bytes name the block. */
+static bool is_scale_conv(const rep_tensor_info *info, size_t *stem) {
+    const char *name = info->name;
     const size_t length = strlen(name), tail = sizeof conv_suffix - 1;
     if (length < tail || strcmp(name + length - tail, conv_suffix) != 0 ||
-        starts_with(name, "optimizer.") || starts_with(name, "ema.")) {
+        (info->container > 0 && !starts_with(name, "scales."))) {
         return false;
     }
     *stem = length - tail;
@@ -56,39 +57,38 @@ static int natural_compare(const char *a, const char *b) {
 }
 
 /* One vector of the block whose name is the first `stem` bytes of `name`. */
-static rep_status read_vector(const rep_safetensors *file, const char *name, size_t stem,
+static rep_status read_vector(const rep_tensors *file, const char *name, size_t stem,
                               const char *tensor, int32_t channels, float *out) {
     char full[256];
     snprintf(full, sizeof full, "%.*s%s%s", (int)stem, name, stem ? "." : "", tensor);
-    const rep_tensor_info *info = rep_safetensors_find(file, full);
+    const rep_tensor_info *info = rep_tensors_find(file, full);
     if (!info || info->rank != 1 || info->shape[0] != channels) {
-        return rep_fail(REP_ERR_DATA, "%s: %s must hold %d scales; %s", rep_safetensors_name(file),
+        return rep_fail(REP_ERR_DATA, "%s: %s must hold %d scales; %s", rep_tensors_name(file),
                         full, channels, info ? "it has another shape" : "there is no such tensor");
     }
-    rep_tensor_read_f32(info, out);
+    REP_TRY(rep_tensors_read_f32(file, info, out));
     for (int32_t i = 0; i < channels; i++) {
         if (!isfinite(out[i])) {
             return rep_fail(REP_ERR_DATA, "%s: %s[%d] is not finite; search again",
-                            rep_safetensors_name(file), full, i);
+                            rep_tensors_name(file), full, i);
         }
     }
     return REP_OK;
 }
 
-static bool has_tensor(const rep_safetensors *file, const char *name, size_t stem,
-                       const char *tensor) {
+static bool has_tensor(const rep_tensors *file, const char *name, size_t stem, const char *tensor) {
     char full[256];
     snprintf(full, sizeof full, "%.*s%s%s", (int)stem, name, stem ? "." : "", tensor);
-    return rep_safetensors_find(file, full) != NULL;
+    return rep_tensors_find(file, full) != NULL;
 }
 
-static rep_status add_block(rep_scales *scales, const rep_safetensors *file,
+static rep_status add_block(rep_scales *scales, const rep_tensors *file,
                             const rep_tensor_info *info, size_t stem) {
     enum { MOST_CHANNELS = 65536 };
     if (info->rank != 1 || info->shape[0] < 1 || info->shape[0] > MOST_CHANNELS ||
         stem >= REP_NAME_BYTES) {
         return rep_fail(REP_ERR_DATA, "%s: %.120s is no vector of 1 to %d scales",
-                        rep_safetensors_name(file), info->name, MOST_CHANNELS);
+                        rep_tensors_name(file), info->name, MOST_CHANNELS);
     }
     const int32_t channels = (int32_t)info->shape[0];
     const bool is_triple = has_tensor(file, info->name, stem, "scale_identity.weight");
@@ -124,25 +124,25 @@ static void sort_rows(rep_scales *scales) {
 }
 
 /* A block listed both plainly and below "scales." counts once, plainly. */
-static bool is_repeated(const rep_safetensors *file, const char *name) {
-    return starts_with(name, "scales.") && rep_safetensors_find(file, name + strlen("scales."));
+static bool is_repeated(const rep_tensors *file, const char *name) {
+    return starts_with(name, "scales.") && rep_tensors_find(file, name + strlen("scales."));
 }
 
-static rep_status load_rows(rep_scales **out, const rep_safetensors *file) {
+static rep_status load_rows(rep_scales **out, const rep_tensors *file) {
     size_t blocks = 0, stem = 0;
-    for (size_t i = 0; i < rep_safetensors_count(file); i++) {
-        blocks += is_scale_conv(rep_safetensors_get(file, i)->name, &stem);
+    for (size_t i = 0; i < rep_tensors_count(file); i++) {
+        blocks += is_scale_conv(rep_tensors_get(file, i), &stem);
     }
     if (!blocks) {
         return rep_fail(REP_ERR_DATA,
                         "%s: no scales in it (tensors named <block>.scale_conv.weight); give the "
                         "checkpoint of a hyper_search run",
-                        rep_safetensors_name(file));
+                        rep_tensors_name(file));
     }
     REP_TRY(rep_scales_create(out, blocks));
-    for (size_t i = 0; i < rep_safetensors_count(file); i++) {
-        const rep_tensor_info *info = rep_safetensors_get(file, i);
-        if (!is_scale_conv(info->name, &stem) || is_repeated(file, info->name)) { continue; }
+    for (size_t i = 0; i < rep_tensors_count(file); i++) {
+        const rep_tensor_info *info = rep_tensors_get(file, i);
+        if (!is_scale_conv(info, &stem) || is_repeated(file, info->name)) { continue; }
         REP_TRY(add_block(*out, file, info, stem));
     }
     sort_rows(*out);
@@ -150,11 +150,11 @@ static rep_status load_rows(rep_scales **out, const rep_safetensors *file) {
 }
 
 rep_status rep_scales_load(rep_scales **out, const char *path) {
-    rep_safetensors *file = NULL;
+    rep_tensors *file = NULL;
     rep_scales *scales = NULL;
-    REP_TRY(rep_safetensors_open(&file, path));
+    REP_TRY(rep_tensors_open(&file, path));
     const rep_status status = load_rows(&scales, file);
-    rep_safetensors_close(file);
+    rep_tensors_close(file);
     if (status != REP_OK) {
         rep_scales_destroy(scales);
         return status;

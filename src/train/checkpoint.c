@@ -103,8 +103,8 @@ static void fill_metadata(metadata *m, const rep_trainer *t, const texts *made) 
     add_text(m, "config", made->yaml);
 }
 
-static rep_status read_number(uint64_t *out, const rep_safetensors *file, const char *key) {
-    const char *text = rep_safetensors_metadata(file, key);
+static rep_status read_number(uint64_t *out, const rep_tensors *file, const char *key) {
+    const char *text = rep_tensors_metadata(file, key);
     char *end = NULL;
     errno = 0;
     const unsigned long long value = text != NULL ? strtoull(text, &end, 10) : 0;
@@ -112,25 +112,25 @@ static rep_status read_number(uint64_t *out, const rep_safetensors *file, const 
         return rep_fail(REP_ERR_DATA,
                         "%s: metadata \"%s\" is %s; a run can go on only from a file that repopt "
                         "train wrote; remove last_checkpoint to start anew",
-                        rep_safetensors_name(file), key, text != NULL ? "no number" : "missing");
+                        rep_tensors_name(file), key, text != NULL ? "no number" : "missing");
     }
     *out = value;
     return REP_OK;
 }
 
-static rep_status read_counters(rep_counters *out, const rep_safetensors *file) {
+static rep_status read_counters(rep_counters *out, const rep_tensors *file) {
     rep_counters c = {0};
     REP_TRY(read_number(&c.iteration, file, "iteration"));
     REP_TRY(read_number(&c.epoch, file, "epoch"));
     REP_TRY(read_number(&c.batches, file, "batches"));
     REP_TRY(read_number(&c.tracked, file, "tracked"));
     REP_TRY(read_number(&c.loss_count, file, "epoch_loss_count"));
-    if (rep_safetensors_metadata(file, "loss_scale") != NULL) {
+    if (rep_tensors_metadata(file, "loss_scale") != NULL) {
         REP_TRY(read_number(&c.loss_scale, file, "loss_scale"));
         REP_TRY(read_number(&c.good_steps, file, "loss_scale_good_steps"));
         REP_TRY(read_number(&c.skipped, file, "skipped_steps"));
     }
-    const char *sum = rep_safetensors_metadata(file, "epoch_loss_sum");
+    const char *sum = rep_tensors_metadata(file, "epoch_loss_sum");
     c.loss_sum = sum != NULL ? strtod(sum, NULL) : 0;
     *out = c;
     return REP_OK;
@@ -200,8 +200,8 @@ rep_status rep_checkpoint_find(rep_trainer *t) {
 
 /* Says which settings are not those the run began with: allowed (a longer MAX_ITER is the usual
  * case), but then it is not the run that was interrupted. */
-static rep_status log_changes(const rep_trainer *t, const rep_safetensors *file) {
-    const char *before = rep_safetensors_metadata(file, "config");
+static rep_status log_changes(const rep_trainer *t, const rep_tensors *file) {
+    const char *before = rep_tensors_metadata(file, "config");
     if (before == NULL) { return REP_OK; }
     char *now = NULL;
     REP_TRY(rep_config_dump(t->options->config, false, &now));
@@ -219,17 +219,17 @@ static rep_status log_changes(const rep_trainer *t, const rep_safetensors *file)
     return REP_OK;
 }
 
-static rep_status check_mode(const rep_trainer *t, const rep_safetensors *file) {
-    const char *mode = rep_safetensors_metadata(file, "mode");
+static rep_status check_mode(const rep_trainer *t, const rep_tensors *file) {
+    const char *mode = rep_tensors_metadata(file, "mode");
     if (mode != NULL && strcmp(mode, rep_mode_name(t->mode)) == 0) { return REP_OK; }
     return rep_fail(
         REP_ERR_CONFIG, "%s: is of a run with TRAINING_MODE %s, not %s; choose another OUTPUT_DIR",
-        rep_safetensors_name(file), mode != NULL ? mode : "unknown", rep_mode_name(t->mode));
+        rep_tensors_name(file), mode != NULL ? mode : "unknown", rep_mode_name(t->mode));
 }
 
 rep_status rep_checkpoint_resume(rep_trainer *t, const char *path) {
-    rep_safetensors *file = NULL;
-    REP_TRY(rep_safetensors_open(&file, path));
+    rep_tensors *file = NULL;
+    REP_TRY(rep_tensors_open(&file, path));
     rep_counters counters = {0};
     rep_status status = check_mode(t, file);
     if (status == REP_OK) { status = read_counters(&counters, file); }
@@ -237,7 +237,7 @@ rep_status rep_checkpoint_resume(rep_trainer *t, const char *path) {
         status = rep_state_load_all(t->nets[0].graph, t->nets[0].program, file);
     }
     if (status == REP_OK) { status = log_changes(t, file); }
-    rep_safetensors_close(file);
+    rep_tensors_close(file);
     REP_TRY(status);
     /* A run that changes to float16 starts with its own scale; one that leaves it needs none. */
     if (!t->is_half) {
@@ -253,9 +253,9 @@ rep_status rep_checkpoint_resume(rep_trainer *t, const char *path) {
 
 rep_status rep_checkpoint_load_model(const rep_graph *graph, rep_program *program, const char *path,
                                      bool use_average, uint64_t *tracked) {
-    rep_safetensors *file = NULL;
-    REP_TRY(rep_safetensors_open(&file, path));
+    rep_tensors *file = NULL;
+    REP_TRY(rep_tensors_open(&file, path));
     const rep_status status = rep_state_load_model(graph, program, file, use_average, tracked);
-    rep_safetensors_close(file);
+    rep_tensors_close(file);
     return status;
 }

@@ -10,9 +10,9 @@
 #include "train/train.h"
 
 rep_status rep_config_merge_checkpoint(rep_config *config, const char *path) {
-    rep_safetensors *file = NULL;
-    REP_TRY(rep_safetensors_open(&file, path));
-    const char *yaml = rep_safetensors_metadata(file, "config");
+    rep_tensors *file = NULL;
+    REP_TRY(rep_tensors_open(&file, path));
+    const char *yaml = rep_tensors_metadata(file, "config");
     rep_status status = REP_OK;
     if (yaml == NULL) {
         status = rep_fail(REP_ERR_DATA,
@@ -22,7 +22,7 @@ rep_status rep_config_merge_checkpoint(rep_config *config, const char *path) {
     } else if (rep_config_merge_text(config, path, yaml, strlen(yaml)) != REP_OK) {
         status = rep_fail_prefix("metadata \"config\" of ");
     }
-    rep_safetensors_close(file);
+    rep_tensors_close(file);
     REP_TRY(status);
     return rep_config_merge_pairs(config, 2, (const char *const[]){"MODEL.WEIGHT", path});
 }
@@ -45,11 +45,11 @@ static rep_status check_options(const rep_predict_options *o, const rep_values *
 }
 
 static rep_status read_categories(rep_category_list *out, const char *path) {
-    rep_safetensors *file = NULL;
-    REP_TRY(rep_safetensors_open(&file, path));
+    rep_tensors *file = NULL;
+    REP_TRY(rep_tensors_open(&file, path));
     const rep_status status =
-        rep_categories_read(out, path, rep_safetensors_metadata(file, "categories"));
-    rep_safetensors_close(file);
+        rep_categories_read(out, path, rep_tensors_metadata(file, "categories"));
+    rep_tensors_close(file);
     return status;
 }
 

@@ -22,15 +22,6 @@ static bool has_prefix(const char *name, const char *prefix) {
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-/* What precedes a model tensor's name: "ema.", "optimizer.momentum." ... or nothing. */
-static size_t prefix_length(const char *name) {
-    if (has_prefix(name, "ema.")) { return strlen("ema."); }
-    if (has_prefix(name, "scales.")) { return strlen("scales."); }
-    if (!has_prefix(name, "optimizer.")) { return 0; }
-    const char *dot = strchr(name + strlen("optimizer."), '.');
-    return dot != NULL ? (size_t)(dot - name) + 1 : strlen(name);
-}
-
 /* saved[id] for every tensor: floating-point state that is no block of others. Gradient sums start
  * anew in every step, and a net without RepOptimizer has an empty block of scales. */
 static bool *list_saved(const rep_graph *graph) {
@@ -48,7 +39,7 @@ static bool *list_saved(const rep_graph *graph) {
 /* Rank and shape in a file. The average and the momenta have those of their parameter. */
 static int32_t file_shape(const rep_graph *graph, rep_id id, int64_t shape[REP_TENSOR_MAX_RANK]) {
     const rep_tensor *t = &graph->tensors[id];
-    const size_t skip = prefix_length(t->name);
+    const size_t skip = rep_tensor_prefix(t->name);
     const rep_id owner = skip > 0 ? rep_graph_find(graph, t->name + skip) : id;
     int32_t rank = owner != 0 ? graph->tensors[owner].rank : 1;
     const rep_shape s = t->shape;
@@ -99,7 +90,7 @@ static const char suffix_mean[] = ".running_mean";
 /* "x.bn" for "x.bn.running_mean", else 0. */
 static size_t norm_name_length(const char *name) {
     const size_t length = strlen(name), tail = sizeof suffix_mean - 1;
-    if (length <= tail || prefix_length(name) > 0) { return 0; }
+    if (length <= tail || rep_tensor_prefix(name) > 0) { return 0; }
     return strcmp(name + length - tail, suffix_mean) == 0 ? length - tail : 0;
 }
 
@@ -178,17 +169,17 @@ static void shape_text(char *text, size_t bytes, const int64_t *shape, int32_t r
 
 /* The file's tensor `name` with the shape of tensor `id`. */
 static rep_status find_tensor(const rep_tensor_info **out, const rep_graph *graph, rep_id id,
-                              const rep_safetensors *file, const char *name) {
+                              const rep_tensors *file, const char *name) {
     int64_t shape[REP_TENSOR_MAX_RANK];
     const int32_t rank = file_shape(graph, id, shape);
     char want[128];
     shape_text(want, sizeof want, shape, rank);
-    const rep_tensor_info *info = rep_safetensors_find(file, name);
+    const rep_tensor_info *info = rep_tensors_find(file, name);
     if (info == NULL) {
         return rep_fail(REP_ERR_DATA,
                         "%s: has no tensor \"%s\" (%s): it is of another model or optimizer; check "
                         "TRAINING_MODE, MODEL.VGG and SOLVER",
-                        rep_safetensors_name(file), name, want);
+                        rep_tensors_name(file), name, want);
     }
     if (info->rank != rank || memcmp(info->shape, shape, sizeof *shape * (size_t)rank) != 0) {
         char have[128];
@@ -197,7 +188,7 @@ static rep_status find_tensor(const rep_tensor_info **out, const rep_graph *grap
             REP_ERR_DATA,
             "%s: tensor \"%s\" is %s, this model's is %s: the file is of another model; "
             "check MODEL.VGG and the data set",
-            rep_safetensors_name(file), name, have, want);
+            rep_tensors_name(file), name, have, want);
     }
     *out = info;
     return REP_OK;
@@ -205,19 +196,23 @@ static rep_status find_tensor(const rep_tensor_info **out, const rep_graph *grap
 
 /* The file's tensor in storage order; malloc'd. */
 static rep_status read_tensor(float **out, const rep_graph *graph, rep_id id,
-                              const rep_safetensors *file, const char *name) {
+                              const rep_tensors *file, const char *name) {
     const rep_tensor_info *info = NULL;
     REP_TRY(find_tensor(&info, graph, id, file, name));
     float *raw = malloc(2 * info->count * sizeof *raw);
     if (raw == NULL) { return rep_fail(REP_ERR_MEMORY, "%s: no memory", name); }
-    rep_tensor_read_f32(info, raw + info->count);
+    const rep_status status = rep_tensors_read_f32(file, info, raw + info->count);
+    if (status != REP_OK) {
+        free(raw);
+        return status;
+    }
     to_storage_order(raw, raw + info->count, rep_graph_shape(graph, id));
     *out = raw;
     return REP_OK;
 }
 
 static rep_status load_tensor(const rep_graph *graph, rep_program *program, rep_id id,
-                              const rep_safetensors *file, const char *name) {
+                              const rep_tensors *file, const char *name) {
     float *values = NULL;
     REP_TRY(read_tensor(&values, graph, id, file, name));
     const size_t count = rep_shape_count(rep_graph_shape(graph, id));
@@ -228,7 +223,7 @@ static rep_status load_tensor(const rep_graph *graph, rep_program *program, rep_
 
 /* The program already holds the scales of SCALE; the file those the run began with. */
 static rep_status compare_scales(const rep_graph *graph, rep_program *program, rep_id id,
-                                 const rep_safetensors *file) {
+                                 const rep_tensors *file) {
     const char *name = graph->tensors[id].name;
     const size_t count = rep_shape_count(rep_graph_shape(graph, id));
     float *old = NULL, *new = malloc(count * sizeof *new);
@@ -240,7 +235,7 @@ static rep_status compare_scales(const rep_graph *graph, rep_program *program, r
             rep_fail(REP_ERR_CONFIG,
                      "SCALE: its scales are not those %s was trained with (first \"%s\"); give "
                      "the first SCALE again, or another OUTPUT_DIR",
-                     rep_safetensors_name(file), name);
+                     rep_tensors_name(file), name);
     }
     free(old);
     free(new);
@@ -248,7 +243,7 @@ static rep_status compare_scales(const rep_graph *graph, rep_program *program, r
 }
 
 rep_status rep_state_load_all(const rep_graph *graph, rep_program *program,
-                              const rep_safetensors *file) {
+                              const rep_tensors *file) {
     bool *saved = list_saved(graph);
     if (saved == NULL) { return rep_fail(REP_ERR_MEMORY, "checkpoint: no memory"); }
     rep_status status = REP_OK;
@@ -262,48 +257,50 @@ rep_status rep_state_load_all(const rep_graph *graph, rep_program *program,
     return status;
 }
 
-static rep_status read_tracked(uint64_t *tracked, const rep_safetensors *file, const char *name,
+static rep_status read_tracked(uint64_t *tracked, const rep_tensors *file, const char *name,
                                size_t length) {
     rep_arena arena = {0};
     const char *full = tracked_name(&arena, name, length);
-    const rep_tensor_info *info = full != NULL ? rep_safetensors_find(file, full) : NULL;
+    const rep_tensor_info *info = full != NULL ? rep_tensors_find(file, full) : NULL;
     rep_status status = REP_OK;
     int64_t value = 0;
-    if (info != NULL && info->count == 1) { status = rep_tensor_read_i64(info, &value); }
+    if (info != NULL && info->count == 1) { status = rep_tensors_read_i64(file, info, &value); }
     rep_arena_clear(&arena);
     if (value > 0) { *tracked = (uint64_t)value; }
     return status;
 }
 
 /* "ema.<name>" into text where the average is wanted and there. */
-static const char *source_name(char *text, size_t bytes, const rep_safetensors *file,
-                               const char *name, bool use_average) {
+static const char *source_name(char *text, size_t bytes, const rep_tensors *file, const char *name,
+                               bool use_average) {
     const int length = snprintf(text, bytes, "ema.%s", name);
-    const bool has_average = use_average && length > 0 && (size_t)length < bytes &&
-                             rep_safetensors_find(file, text) != NULL;
+    const bool has_average =
+        use_average && length > 0 && (size_t)length < bytes && rep_tensors_find(file, text) != NULL;
     return has_average ? text : name;
 }
 
 /* A tensor the model has no place for means a file of another model, even if all else is there: the
  * branches of a search would be dropped without a word. */
-static rep_status check_strangers(const rep_graph *graph, const rep_safetensors *file) {
+static rep_status check_strangers(const rep_graph *graph, const rep_tensors *file) {
     static const char counter[] = "num_batches_tracked";
-    for (size_t i = 0; i < rep_safetensors_count(file); i++) {
-        const char *name = rep_safetensors_get(file, i)->name;
+    for (size_t i = 0; i < rep_tensors_count(file); i++) {
+        const rep_tensor_info *info = rep_tensors_get(file, i);
+        const char *name = info->name;
         const size_t length = strlen(name), tail = strlen(counter);
         const bool is_counter = length >= tail && strcmp(name + length - tail, counter) == 0;
-        if (prefix_length(name) > 0 || is_counter || rep_graph_find(graph, name)) { continue; }
+        const bool is_beside = info->container > 0 || rep_tensor_prefix(name) > 0;
+        if (is_beside || is_counter || rep_graph_find(graph, name)) { continue; }
         return rep_fail(
             REP_ERR_DATA,
             "%s: this model has no place for its tensor \"%s\": it is of another model; "
             "check TRAINING_MODE and the MODEL keys",
-            rep_safetensors_name(file), name);
+            rep_tensors_name(file), name);
     }
     return REP_OK;
 }
 
 rep_status rep_state_load_model(const rep_graph *graph, rep_program *program,
-                                const rep_safetensors *file, bool use_average, uint64_t *tracked) {
+                                const rep_tensors *file, bool use_average, uint64_t *tracked) {
     REP_TRY(check_strangers(graph, file));
     bool *saved = list_saved(graph);
     if (saved == NULL) { return rep_fail(REP_ERR_MEMORY, "checkpoint: no memory"); }
@@ -311,7 +308,7 @@ rep_status rep_state_load_model(const rep_graph *graph, rep_program *program,
     *tracked = 0;
     for (rep_id id = 1; id < graph->tensor_count && status == REP_OK; id++) {
         const char *name = graph->tensors[id].name;
-        if (!saved[id] || prefix_length(name) > 0) { continue; }
+        if (!saved[id] || rep_tensor_prefix(name) > 0) { continue; }
         char text[256];
         status = load_tensor(graph, program, id, file,
                              source_name(text, sizeof text, file, name, use_average));

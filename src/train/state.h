@@ -22,11 +22,11 @@ void rep_state_list_clear(rep_state_list *list);
 
 /* Loads every saved tensor. "scales.*" are compared instead: a run may not change its SCALE. */
 REP_NODISCARD rep_status rep_state_load_all(const rep_graph *graph, rep_program *program,
-                                            const rep_safetensors *file);
+                                            const rep_tensors *file);
 /* Loads the model's own tensors, from the average where `use_average` and the file has one.
  * *tracked gets num_batches_tracked, 0 when the file has none. */
 REP_NODISCARD rep_status rep_state_load_model(const rep_graph *graph, rep_program *program,
-                                              const rep_safetensors *file, bool use_average,
+                                              const rep_tensors *file, bool use_average,
                                               uint64_t *tracked);
 
 #endif
