@@ -19,6 +19,7 @@
 #include "repopt/config.h"
 #include "repopt/log.h"
 #include "repopt/status.h"
+#include "repopt/tensors.h"
 #include "repopt/train.h"
 
 /* ---- the table --------------------------------------------------------------------------------
@@ -70,6 +71,8 @@ REP_NODISCARD rep_status cli_take_vulkan(cli_words *words);
     "  --vulkan-validate      fail at the first message of the Khronos validation layer\n"         \
     "  --vulkan-validate-gpu  the same with its GPU-assisted checks, slowly\n"                     \
     "  --vulkan-small         use no more than what every Vulkan 1.1 device has\n"
+/* REP_ERR_ARGUMENT when a word that is left looks like an option; where the rest are files. */
+REP_NODISCARD rep_status cli_no_options(const cli_words *words);
 /* REP_ERR_ARGUMENT when a word is left over; call last where no config is taken. */
 REP_NODISCARD rep_status cli_no_more(const cli_words *words);
 

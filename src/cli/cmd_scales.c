@@ -8,7 +8,8 @@
 
 static const char help[] =
     "usage: repopt scales FILE [--scale-init stage|one] [--json]\n\n"
-    "Reads the branch scales of a searched checkpoint, or those a target's checkpoint carries.\n"
+    "Reads the branch scales of a searched checkpoint, or those a target's checkpoint carries;\n"
+    "FILE is a safetensors or PyTorch file (.pth, .pt).\n"
     "s belongs to the k x k kernel, t to the 1x1 kernel, u to the identity (triples only).\n"
     "`near` counts the scales that are still within 0.05 of where the search started: many of "
     "them\n"
@@ -16,8 +17,9 @@ static const char help[] =
     "  --scale-init  what s and t started at: stage (default) is sqrt(2/i) for block i of a stage\n"
     "                and 1 for its first, as SCALE_INIT has it; one is 1\n"
     "  --json        one JSON object per block\n\n"
-    "Example:\n"
-    "  repopt scales out/search/model_final.safetensors\n";
+    "Examples:\n"
+    "  repopt scales out/search/model_final.safetensors\n"
+    "  repopt scales RepOpt-VGG-B1-scales.pth\n";
 
 enum { VECTORS = 3 };
 static const char *const vector_names[VECTORS] = {"s", "t", "u"};

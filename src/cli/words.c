@@ -92,10 +92,23 @@ static bool is_option(const char *word) {
     return word[0] == '-' && (word[1] == '-' || (word[1] >= 'a' && word[1] <= 'z'));
 }
 
+static rep_status fail_option(const char *word) {
+    return rep_fail(REP_ERR_ARGUMENT, "option \"%s\" is not understood here; --help lists what is",
+                    word);
+}
+
+rep_status cli_no_options(const cli_words *words) {
+    for (int i = 0; i < words->count; i++) {
+        if (is_option(words->items[i])) { return fail_option(words->items[i]); }
+    }
+    return REP_OK;
+}
+
 rep_status cli_no_more(const cli_words *words) {
     if (words->count == 0) { return REP_OK; }
-    return rep_fail(REP_ERR_ARGUMENT, "%s \"%s\" is not understood here; --help lists what is",
-                    is_option(words->items[0]) ? "option" : "word", words->items[0]);
+    if (is_option(words->items[0])) { return fail_option(words->items[0]); }
+    return rep_fail(REP_ERR_ARGUMENT, "word \"%s\" is not understood here; --help lists what is",
+                    words->items[0]);
 }
 
 rep_status cli_take_config(cli_words *words, rep_config **out) {
@@ -109,12 +122,7 @@ rep_status cli_take_config(cli_words *words, rep_config **out) {
     for (int i = 0; i < words->count; i++) {
         /* Keys stand at even places; a value may look like anything. */
         const bool is_key = is_option(words->items[i]) && strchr(words->items[i], '.') == NULL;
-        if (is_key) {
-            return rep_fail(REP_ERR_ARGUMENT,
-                            "option \"%s\" is not understood here; --help lists "
-                            "what is",
-                            words->items[i]);
-        }
+        if (is_key) { return fail_option(words->items[i]); }
     }
     rep_config *config = NULL;
     REP_TRY(rep_config_create(&config));

@@ -18,9 +18,11 @@ static const size_t max_header_bytes = 100u * 1000 * 1000; /* the format's own l
 
 struct rep_safetensors {
     char *name;
-    rep_file_view view; /* of rep_safetensors_open; otherwise empty */
-    cJSON *json;        /* holds all names and metadata strings */
-    const cJSON *metadata;
+    rep_file_view view;       /* of rep_safetensors_open; otherwise empty */
+    cJSON *json;              /* holds all names and metadata strings */
+    rep_metadata_pair *pairs; /* of __metadata__, texts borrowed from json */
+    size_t pair_count;
+    bool has_metadata;
     rep_tensor_info *infos;
     const rep_tensor_info **by_name;
     size_t count;
@@ -242,18 +244,21 @@ static rep_status check_cover(const rep_safetensors *file, const extent *extents
     return REP_OK;
 }
 
-static rep_status check_metadata(rep_safetensors *file, const cJSON *entry) {
+static rep_status read_metadata(rep_safetensors *file, const cJSON *entry) {
     if (!cJSON_IsObject(entry)) {
         return rep_fail(REP_ERR_DATA, "%s: __metadata__ is no JSON object", file->name);
     }
+    file->pairs = calloc((size_t)cJSON_GetArraySize(entry) + 1, sizeof *file->pairs);
+    if (!file->pairs) { return rep_fail(REP_ERR_MEMORY, "%s: no memory", file->name); }
     const cJSON *pair = NULL;
     cJSON_ArrayForEach(pair, entry) {
         if (!cJSON_IsString(pair)) {
             return rep_fail(REP_ERR_DATA, "%s: __metadata__ holds something that is no text",
                             file->name);
         }
+        file->pairs[file->pair_count++] = (rep_metadata_pair){pair->string, pair->valuestring};
     }
-    file->metadata = entry;
+    file->has_metadata = true;
     return REP_OK;
 }
 
@@ -262,10 +267,10 @@ static rep_status read_entries(rep_safetensors *file, const uint8_t *data, size_
     const cJSON *entry = NULL;
     cJSON_ArrayForEach(entry, file->json) {
         if (strcmp(entry->string, "__metadata__") == 0) {
-            if (file->metadata) {
+            if (file->has_metadata) {
                 return rep_fail(REP_ERR_DATA, "%s: __metadata__ stands twice", file->name);
             }
-            REP_TRY(check_metadata(file, entry));
+            REP_TRY(read_metadata(file, entry));
             continue;
         }
         REP_TRY(read_entry(file, entry, data, data_bytes, &extents[file->count]));
@@ -340,6 +345,7 @@ void rep_safetensors_close(rep_safetensors *file) {
     rep_file_close(&file->view);
     free(file->infos);
     free(file->by_name);
+    free(file->pairs);
     free(file->name);
     free(file);
 }
@@ -363,14 +369,16 @@ const rep_tensor_info *rep_safetensors_find(const rep_safetensors *file, const c
 }
 
 const char *rep_safetensors_metadata(const rep_safetensors *file, const char *key) {
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(file->metadata, key));
+    for (size_t i = 0; i < file->pair_count; i++) {
+        if (strcmp(file->pairs[i].key, key) == 0) { return file->pairs[i].value; }
+    }
+    return NULL;
 }
 
 bool rep_safetensors_metadata_at(const rep_safetensors *file, size_t index, const char **key,
                                  const char **value) {
-    if (index >= (size_t)cJSON_GetArraySize(file->metadata)) { return false; }
-    const cJSON *pair = cJSON_GetArrayItem(file->metadata, (int)index);
-    *key = pair->string;
-    *value = pair->valuestring;
+    if (index >= file->pair_count) { return false; }
+    *key = file->pairs[index].key;
+    *value = file->pairs[index].value;
     return true;
 }

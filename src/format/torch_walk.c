@@ -12,7 +12,7 @@
 
 #include "format/torch.h"
 
-enum { MOST_DEPTH = 100, MOST_TENSORS = 1 << 18, MOST_SKIPS = 1000 };
+enum { MOST_DEPTH = 100, MOST_TENSORS = 1 << 18, MOST_SKIPS = 1000, MOST_PAIRS = 1000 };
 enum { NAME_BYTES = 1024 };
 
 /* Keys under which a checkpoint keeps its net, the likeliest first. */
@@ -367,7 +367,16 @@ static rep_status collect(walk *w, rep_pickle_value *value) {
     return strip_module(w, first);
 }
 
-/* A plain value beside the tensors becomes metadata. */
+static bool is_utf8(const char *text) {
+    uint32_t code = 0;
+    for (size_t bytes = 1; *text; text += bytes) {
+        bytes = rep_utf8_next(&code, text);
+        if (bytes == 0) { return false; }
+    }
+    return true;
+}
+
+/* A plain value beside the tensors becomes metadata; the first of a name counts. */
 static rep_status add_scalar(walk *w, const rep_pickle_value *value, bool *is_scalar) {
     char number[40];
     const char *text = number;
@@ -391,11 +400,15 @@ static rep_status add_scalar(walk *w, const rep_pickle_value *value, bool *is_sc
         char *copy = rep_arena_alloc(&w->file->texts, value->is.text.count + 1);
         if (!copy) { return rep_fail(REP_ERR_MEMORY, "%s: no memory", w->file->name); }
         memcpy(copy, value->is.text.bytes, value->is.text.count);
+        if (!is_utf8(copy)) { return REP_OK; }
         text = copy;
         break;
     }
     default:
         *is_scalar = false;
+        return REP_OK;
+    }
+    if (w->file->pair_count == MOST_PAIRS || rep_tensors_metadata(w->file, w->name)) {
         return REP_OK;
     }
     return rep_tensors_add_pair(w->file, w->name, text);
