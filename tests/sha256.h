@@ -3,6 +3,7 @@
 #define REP_TESTS_SHA256_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

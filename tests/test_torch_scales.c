@@ -1,5 +1,6 @@
 /* test_torch_scales.c - RepOpt-VGG-B1's published scales, a file of PyTorch's own: read, and a B1
  * re-initialised from them. The file is not part of a clone: REPOPT_ORACLE_DIR names its folder. */
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "check.h"
 #include "repopt/model.h"
 #include "repopt/tensors.h"
+#include "sha256.h"
 
 /* The path of a file in the folder, or a test that is skipped. */
 static void find_file(char path[4096], const char *name) {
@@ -48,6 +50,60 @@ static void test_published_scales(void **state) {
     assert_int_equal(compared, rep_tensors_count(want));
     rep_tensors_close(want);
     rep_scales_destroy(scales);
+}
+
+/* ---- a search pickled whole ----------------------------------------------------------------- */
+
+static void check_vector(const cJSON *block, const char *key, const float *values, int32_t count) {
+    const cJSON *want = cJSON_GetObjectItemCaseSensitive(block, key);
+    assert_true(cJSON_IsObject(want) == (values != NULL));
+    if (!values) { return; }
+    char digest[65];
+    sha256_hex(digest, values, (size_t)count * sizeof *values);
+    assert_string_equal(digest, cJSON_GetObjectItemCaseSensitive(want, "sha256")->valuestring);
+}
+
+/* Every row of a file's scales is one that expected.json lists. */
+static void check_model(const cJSON *entry) {
+    char path[4096];
+    find_file(path, strchr(cJSON_GetObjectItemCaseSensitive(entry, "file")->valuestring, '/') + 1);
+    rep_scales *scales = NULL;
+    CHECK_OK(rep_scales_load(&scales, path));
+    const cJSON *blocks = cJSON_GetObjectItemCaseSensitive(entry, "scales"), *block = NULL;
+    assert_int_equal(rep_scales_count(scales), cJSON_GetArraySize(blocks));
+    cJSON_ArrayForEach(block, blocks) {
+        const char *name = cJSON_GetObjectItemCaseSensitive(block, "block")->valuestring;
+        size_t i = 0;
+        while (i < rep_scales_count(scales) && strcmp(rep_scales_row(scales, i)->name, name) != 0) {
+            i++;
+        }
+        if (i == rep_scales_count(scales)) { fail_msg("%s: no block %s", path, name); }
+        const rep_scale_row *row = rep_scales_row(scales, i);
+        check_vector(block, "scale_conv", row->s, row->channels);
+        check_vector(block, "scale_1x1", row->t, row->channels);
+        check_vector(block, "identity", row->u, row->channels);
+    }
+    rep_scales_destroy(scales);
+}
+
+static void test_whole_models(void **state) {
+    (void)state;
+    char path[4096];
+    find_file(path, "expected.json");
+    rep_file_view view;
+    CHECK_OK(rep_file_open(&view, path));
+    cJSON *json = cJSON_ParseWithLength((const char *)view.bytes, view.count);
+    rep_file_close(&view);
+    const cJSON *entry = NULL;
+    int count = 0;
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(json, "good")) {
+        const bool is_model = cJSON_GetObjectItemCaseSensitive(entry, "module_class") != NULL;
+        if (!is_model || !cJSON_GetObjectItemCaseSensitive(entry, "scales")) { continue; }
+        check_model(entry);
+        count++;
+    }
+    assert_int_equal(count, 2);
+    cJSON_Delete(json);
 }
 
 /* ---- a re-initialised B1 -------------------------------------------------------------------- */
@@ -146,6 +202,7 @@ static void test_b1_starts_from_them(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_scales),
+        cmocka_unit_test(test_whole_models),
         cmocka_unit_test(test_b1_starts_from_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,9 +11,14 @@ static const size_t most_bytes = (size_t)64 << 20;
 
 /* ---- operands ------------------------------------------------------------------------------- */
 
+static rep_status fail_cut(const rep_pickle *p) {
+    if (p->count < most_bytes) { return rep_pickle_damaged(p, "is cut off"); }
+    return rep_pickle_fail(p, "is longer than %zu MiB; save model.state_dict()", most_bytes >> 20);
+}
+
 /* A little-endian number of `bytes` bytes, at most 8. */
 static rep_status read_number(rep_pickle *p, uint64_t *out, size_t bytes) {
-    if (p->count - p->at < bytes) { return rep_pickle_damaged(p, "is cut off"); }
+    if (p->count - p->at < bytes) { return fail_cut(p); }
     uint64_t value = 0;
     for (size_t i = 0; i < bytes; i++) { value |= (uint64_t)p->bytes[p->at + i] << (8 * i); }
     p->at += bytes;
@@ -25,9 +30,7 @@ static rep_status read_number(rep_pickle *p, uint64_t *out, size_t bytes) {
 static rep_status read_text(rep_pickle *p, rep_text *out, size_t length_bytes) {
     uint64_t length = 0;
     REP_TRY(read_number(p, &length, length_bytes));
-    if (length > p->count - p->at) {
-        return rep_pickle_damaged(p, "a text is longer than the pickle");
-    }
+    if (length > p->count - p->at) { return fail_cut(p); }
     *out = (rep_text){(const char *)p->bytes + p->at, (size_t)length};
     p->at += (size_t)length;
     return REP_OK;
@@ -310,8 +313,7 @@ static rep_status duplicate(rep_pickle *p) {
 static rep_status skip_frame(rep_pickle *p) {
     uint64_t length = 0;
     REP_TRY(read_number(p, &length, 8));
-    return length <= p->count - p->at ? REP_OK
-                                      : rep_pickle_damaged(p, "a frame is longer than the file");
+    return length <= p->count - p->at ? REP_OK : fail_cut(p);
 }
 
 /* Plain values: numbers and texts. */

@@ -226,6 +226,10 @@ bool rep_tensors_metadata_at(const rep_tensors *file, size_t index, const char *
 
 /* Copies the tensor's elements, `width` bytes each, in C order from where its strides say. */
 static void gather(uint8_t *out, const rep_torch_tensor *t, const uint8_t *first, size_t width) {
+    if (t->is_contiguous) {
+        memcpy(out, first, (size_t)t->count * width);
+        return;
+    }
     int64_t index[REP_TENSOR_MAX_RANK] = {0};
     size_t place = 0; /* elements from the first */
     for (uint64_t i = 0; i < t->count; i++) {

@@ -1,7 +1,8 @@
 /* torch.h - what torch.save leaves, as values and as a list of tensors; private to the format room.
  *
- * torch_value.c turns calls into storages and tensors, torch_walk.c finds the named tensors,
- * torch_file.c opens zip archives and the older streams, tensors.c is the public face of all.
+ * torch_value.c turns calls into storages and tensors, torch_walk.c and torch_containers.c
+ * find the named tensors, torch_file.c opens zip archives and the older streams, tensors.c is the
+ * public face of all.
  */
 #ifndef REP_FORMAT_TORCH_H
 #define REP_FORMAT_TORCH_H
