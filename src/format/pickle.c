@@ -74,7 +74,7 @@ static rep_status push_text(rep_pickle *p, rep_pickle_kind kind, size_t length_b
 
 /* A two's complement integer of any length. */
 static rep_status push_long(rep_pickle *p, size_t length_bytes) {
-    rep_text text;
+    rep_text text = {0};
     REP_TRY(read_text(p, &text, length_bytes));
     if (text.count > sizeof(int64_t)) { return push_kind(p, REP_PICKLE_BIG); }
     uint64_t value = 0;
@@ -174,7 +174,7 @@ static rep_status push_global(rep_pickle *p, rep_text module, rep_text name) {
 }
 
 static rep_status push_global_line(rep_pickle *p) {
-    rep_text module, name;
+    rep_text module = {0}, name = {0};
     REP_TRY(read_line(p, &module));
     REP_TRY(read_line(p, &name));
     return push_global(p, module, name);

@@ -152,7 +152,7 @@ static rep_status add_scalar(rep_walk *w, const rep_pickle_value *value, bool *i
 static rep_status collect_beside(rep_walk *w, const rep_pickle_value *key,
                                  rep_pickle_value *value) {
     char number[32];
-    rep_text text;
+    rep_text text = {0};
     bool is_scalar = false;
     rep_walk_leave(w, 0);
     if (!rep_walk_key(&text, number, key) || !rep_walk_enter(w, text)) { return REP_OK; }

@@ -105,7 +105,7 @@ rep_status rep_walk_tensor(rep_walk *w, const rep_torch_tensor *tensor) {
     if (bytes && tensor->is_contiguous) {
         info->bytes = bytes + (size_t)tensor->offset * rep_tensor_type_bytes(tensor->type);
     }
-    REP_TRY(keep(w, &info->name, w->name));
+    REP_TRY(keep(w, &info->name, w->length ? w->name : "tensor")); /* torch.save(x) */
     file->places[file->count++] = tensor;
     file->containers[w->container].count++;
     return REP_OK;
@@ -167,7 +167,7 @@ bool rep_walk_is_module(const rep_pickle_value *value) {
 static rep_status visit_child(rep_walk *w, const rep_pickle_value *key, rep_pickle_value *child,
                               const char *refusal) {
     char number[32];
-    rep_text text;
+    rep_text text = {0};
     if (!rep_walk_key(&text, number, key)) { return REP_OK; }
     const size_t length = w->length;
     const bool is_leaf = child->kind == REP_PICKLE_TENSOR, is_inside = w->depth > 1;
