@@ -22,7 +22,7 @@ const char report_style[] =
     ".scroll{overflow-x:auto}.scroll:focus-visible{outline:3px solid var(--one)}\n"
     "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.93rem}"
     "\n"
-    "th,td{padding:7px 10px;text-align:right;border-bottom:1px solid var(--rule);"
+    "th,td{padding:7px;text-align:right;border-bottom:1px solid var(--rule);"
     "white-space:nowrap}\n"
     "thead th{color:var(--soft);font-weight:600}th[scope=row],.left{text-align:left}\n"
     "tbody tr:last-child>*{border-bottom:0}th[scope=row] small{display:block;font-weight:400}\n"
