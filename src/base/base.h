@@ -67,6 +67,13 @@ bool rep_text_number(double *out, const char *text);
 bool rep_text_whole(int64_t *out, const char *text);
 
 /* ---- numbers --------------------------------------------------------------------------------- */
+/* exact.c: the same bits on every machine, where a run's numbers depend on them. Each is within one
+ * unit in the last place; beyond its limit the cosine is not a number. */
+#define REP_COS_LIMIT 1e4
+double rep_exact_exp(double x);
+double rep_exact_log(double x);
+double rep_exact_cos(double x); /* |x| <= REP_COS_LIMIT */
+double rep_exact_power(double x, uint64_t n);
 /* IEEE 754 binary16: every value is a float; a float is rounded to nearest, ties to even. */
 float rep_half_to_float(uint16_t half);
 uint16_t rep_half_from_float(float value);

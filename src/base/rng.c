@@ -53,11 +53,10 @@ uint32_t rep_rng_below(rep_rng *rng, uint32_t bound) {
 }
 
 float rep_rng_normal(rep_rng *rng) {
-    /* Box and Muller in double precision, so that the rounded float does not depend on the last bit
-     * of a platform's log or cos. The logarithm's argument lies in (0, 1]. */
+    /* Box and Muller. The logarithm's argument lies in (0, 1]. */
     const double u = ((double)rep_rng_next(rng) + 1.0) * 0x1p-32;
     const double turn = (double)rep_rng_next(rng) * 0x1p-32;
-    return (float)(sqrt(-2.0 * log(u)) * cos(6.283185307179586 * turn));
+    return (float)(sqrt(-2.0 * rep_exact_log(u)) * rep_exact_cos(6.283185307179586 * turn));
 }
 
 uint64_t rep_hash_text(const char *text) {

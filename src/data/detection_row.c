@@ -30,7 +30,7 @@ static row_draws draw_row(const rep_detection_row *r) {
     d.is_mosaic = rep_rng_uniform(&rng) < a->mosaic_probability;
     const bool is_zoomed = rep_rng_uniform(&rng) < a->zoom_probability;
     const double u = 2 * (double)rep_rng_uniform(&rng) - 1;
-    if (is_zoomed) { d.scale = pow((double)a->zoom, u); }
+    if (is_zoomed) { d.scale = rep_exact_exp(u * rep_exact_log((double)a->zoom)); }
     d.across = 0.25 + 0.5 * (double)rep_rng_uniform(&rng);
     d.down = 0.25 + 0.5 * (double)rep_rng_uniform(&rng);
     for (int i = 1; i < MOSAIC_TILES; i++) {

@@ -117,7 +117,7 @@ static void set_prior(rep_model *model, const rep_graph *graph, const rep_detect
     const double p = (double)spec->prior_prob;
     model->class_bias = rep_graph_find(graph, "head.cls_logits.bias");
     model->class_count = spec->num_classes;
-    model->class_bias_start = (float)-log((1.0 - p) / p);
+    model->class_bias_start = (float)-rep_exact_log((1.0 - p) / p);
 }
 
 void rep_nn_fcos(rep_model *model, rep_graph *graph, const rep_detector_spec *spec,

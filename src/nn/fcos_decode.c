@@ -19,7 +19,7 @@ typedef struct candidate_list {
     size_t count, room;
 } candidate_list;
 
-static float sigmoid(float x) { return 1 / (1 + expf(-x)); }
+static float sigmoid(float x) { return 1 / (1 + (float)rep_exact_exp(-(double)x)); }
 
 /* ---- candidates ------------------------------------------------------------------------------
  */

@@ -50,13 +50,13 @@ static double multistep(const rep_values *v, double t, double w, warmup method) 
         const double f = v->solver_warmup_factor, part = t / w;
         factor = method == WARM_CONSTANT ? f : f * (1 - part) + part;
     }
-    double passed = 0;
+    uint64_t passed = 0;
     for (size_t i = 0; i < v->solver_steps.count; i++) { passed += v->solver_steps.items[i] <= t; }
-    return v->solver_base_lr * factor * pow(v->solver_gamma, passed);
+    return v->solver_base_lr * factor * rep_exact_power(v->solver_gamma, passed);
 }
 
 static double cosine(double low, double high, double part) {
-    return part >= 1 ? low : low + 0.5 * (high - low) * (1 + cos(pi * part));
+    return part >= 1 ? low : low + 0.5 * (high - low) * (1 + rep_exact_cos(pi * part));
 }
 
 rep_status rep_schedule_lr(double *out, const rep_values *v, uint64_t iteration, uint64_t total,

@@ -14,16 +14,17 @@
 
 static void fill_step(rep_trainer *t, double lr, uint64_t part, int32_t valid) {
     const uint64_t done = t->counters.iteration - t->counters.skipped;
-    const double updates = (double)(done + 1), scale = (double)t->counters.loss_scale;
+    const uint64_t updates = done + 1;
+    const double scale = (double)t->counters.loss_scale;
     float *step = t->step;
     step[REP_STEP_LR] = (float)lr;
     step[REP_STEP_APPLY] = part + 1 == t->accumulate ? 1 : 0;
     step[REP_STEP_FIRST] = done == 0 ? 1 : 0;
     step[REP_STEP_KEEP] = part > 0 ? 1 : 0;
     step[REP_STEP_GRAD_SCALE] = (float)(1 / ((double)t->accumulate * scale));
-    step[REP_STEP_BIAS1] = (float)(1 - pow(t->values->solver_beta1, updates));
-    step[REP_STEP_BIAS2] = (float)(1 - pow(t->values->solver_beta2, updates));
-    step[REP_STEP_EMA] = (float)(t->values->solver_ema_decay * (1 - exp(-updates / 2000)));
+    step[REP_STEP_BIAS1] = (float)(1 - rep_exact_power(t->values->solver_beta1, updates));
+    step[REP_STEP_BIAS2] = (float)(1 - rep_exact_power(t->values->solver_beta2, updates));
+    step[REP_STEP_EMA] = (float)(t->values->solver_ema_decay * (1 - rep_exact_exp(-(double)updates / 2000)));
     step[REP_STEP_VALID] = (float)valid;
     step[REP_STEP_LOSS_SCALE] = (float)scale;
 }
