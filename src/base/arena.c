@@ -59,7 +59,11 @@ void *rep_array_grow(void *items, size_t count, size_t *capacity, size_t item_by
 void *rep_aligned_alloc(size_t bytes) {
     /* Large blocks on huge pages: a training step walks hundreds of MiB, and page faults and TLB
      * misses would show in its time. */
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
     const bool is_large = bytes >= HUGE_PAGE_BYTES;
+#else
+    const bool is_large = false;
+#endif
     const size_t align = is_large ? HUGE_PAGE_BYTES : 64;
     const size_t rounded = (bytes + align - 1) & ~(align - 1);
     if (rounded < bytes) { return NULL; }

@@ -1,4 +1,5 @@
-/* ring.c - numbered things made in the background.
+/* ring.c - numbered things made in the background, or, where no thread can be started, when they are
+ * asked for.
  *
  * Number n goes into slot n % slot_count. Workers claim numbers in order under the lock; filling a
  * claimed slot needs no lock. The consumer holds one slot, from one call of rep_ring_next to the
@@ -122,13 +123,13 @@ rep_status rep_ring_start(rep_ring *r) {
         r->started += failed == 0;
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed) {
+    if (failed && r->started > 0) {
         return rep_fail(REP_ERR_MEMORY,
                         "loader: worker %d cannot be started (%s); lower "
                         "DATALOADER.NUM_WORKERS",
                         r->started, strerror(failed));
     }
-    return REP_OK;
+    return REP_OK; /* without any worker rep_ring_next does their work */
 }
 
 void rep_ring_destroy(rep_ring *r) {
@@ -149,6 +150,14 @@ void rep_ring_destroy(rep_ring *r) {
 /* ---- use --------------------------------------------------------------------------------------
  */
 
+/* The caller's own thread makes the next number. */
+static void make_now(rep_ring *r, uint32_t place) {
+    r->workers[0].ring = r;
+    r->options.assign(r->options.owner, place, r->claimed++);
+    make(&r->workers[0], place);
+    r->slots[place].is_made = true;
+}
+
 rep_status rep_ring_next(rep_ring *r, uint32_t *out) {
     (void)pthread_mutex_lock(&r->lock);
     if (r->consumed >= r->options.end) {
@@ -158,6 +167,7 @@ rep_status rep_ring_next(rep_ring *r, uint32_t *out) {
     }
     const uint32_t place = (uint32_t)(r->consumed % r->slot_count);
     ring_slot *slot = &r->slots[place];
+    if (r->started == 0 && !slot->is_made) { make_now(r, place); }
     while (!slot->is_made) { (void)pthread_cond_wait(&r->has_next, &r->lock); }
     const rep_status status = slot->status;
     if (status == REP_OK) {
