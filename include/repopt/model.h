@@ -113,6 +113,13 @@ REP_NODISCARD rep_status rep_model_reinit(const rep_model *model, const rep_grap
                                           rep_program *program, const rep_scale_row *const *rows,
                                           bool use_identity_scales, bool is_forced, uint64_t seed);
 
+/* The kernel that a block convolves with, stored c_out, kh, kw, c_in: of scaled branches the merged
+ * one, from the program's present values. `count` is weight's. Errors: REP_ERR_ARGUMENT for another
+ * block or count, or one whose branches are normalised apart (repvgg_block, qarepvgg_block). */
+REP_NODISCARD rep_status rep_model_read_kernel(double *out, size_t count, const rep_model *model,
+                                               const rep_graph *graph, rep_program *program,
+                                               size_t block);
+
 /* Writes the rows into the branches of a net that has them (csla): s, t and u. */
 REP_NODISCARD rep_status rep_model_set_scales(const rep_model *model, rep_program *program,
                                               const rep_scale_row *const *rows);

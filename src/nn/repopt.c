@@ -27,6 +27,46 @@ void rep_nn_merge_kernel(double *w, rep_shape shape, const double *w1, const flo
     }
 }
 
+/* What the branches of a block are multiplied by. */
+static rep_status read_scales(float *s, float *t, double *u, const rep_block *block,
+                              rep_program *program) {
+    const size_t count = (size_t)block->c_out;
+    REP_TRY(rep_program_read(program, block->s, s, count));
+    REP_TRY(rep_program_read(program, block->t, t, count));
+    return block->u ? rep_program_read_f64(program, block->u, u, count) : REP_OK;
+}
+
+rep_status rep_model_read_kernel(double *out, size_t count, const rep_model *model,
+                                 const rep_graph *graph, rep_program *program, size_t index) {
+    const rep_block *block = index < model->block_count ? &model->blocks[index] : NULL;
+    if (!block || !block->weight || (block->weight_1x1 && !block->s)) {
+        return rep_fail(REP_ERR_ARGUMENT,
+                        "block %zu of %zu: there is no such block with one kernel of its own",
+                        index, model->block_count);
+    }
+    const rep_shape shape = rep_graph_shape(graph, block->weight);
+    REP_TRY(rep_program_read_f64(program, block->weight, out, count));
+    if (!block->s) { return REP_OK; }
+    const size_t channels = (size_t)shape.n, points = channels * (size_t)shape.c;
+    double *w1 = malloc((points + channels) * sizeof *w1);
+    float *scales = malloc(2 * channels * sizeof *scales);
+    rep_status status = REP_OK;
+    if (!w1 || !scales) {
+        status = rep_fail(REP_ERR_MEMORY, "block %s: no memory for its kernel", block->name);
+    }
+    if (status == REP_OK) { status = rep_program_read_f64(program, block->weight_1x1, w1, points); }
+    if (status == REP_OK) {
+        status = read_scales(scales, scales + channels, w1 + points, block, program);
+    }
+    if (status == REP_OK) {
+        rep_nn_merge_kernel(out, shape, w1, scales, scales + channels,
+                            block->u ? w1 + points : NULL);
+    }
+    free(w1);
+    free(scales);
+    return status;
+}
+
 static double mask_term(float scale, rep_mask_kind kind) {
     const double x = (double)scale;
     return kind == REP_MASK_SQUARE ? x * x : kind == REP_MASK_ABS ? fabs(x) : x;
