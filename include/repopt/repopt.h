@@ -17,6 +17,8 @@
 #include "repopt/status.h"
 #include "repopt/tensors.h"
 #include "repopt/train.h"
+#include "repopt/trainer.h"
+#include "repopt/twin.h"
 #include "repopt/version.h"
 
 #endif

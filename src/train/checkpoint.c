@@ -158,7 +158,7 @@ rep_status rep_checkpoint_save(rep_trainer *t, const char *path) {
         fill_metadata(&m, t, &made);
         status = rep_safetensors_write(path, list.sources, list.count, m.pairs, m.count);
     }
-    if (status == REP_OK) { status = write_last(t, path); }
+    if (status == REP_OK && t->metrics != NULL) { status = write_last(t, path); }
     if (status == REP_OK) { snprintf(t->checkpoint, sizeof t->checkpoint, "%s", path); }
     rep_state_list_clear(&list);
     clear_texts(&made);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/data.h"
 #include "train/classify.h"
 
 typedef struct evaluator {
@@ -70,8 +71,8 @@ static int32_t rank_of(const float *logit, int32_t count, int32_t label) {
 static double loss_of(const float *logit, int32_t count, int32_t label) {
     double top = -INFINITY, sum = 0;
     for (int32_t c = 0; c < count; c++) { top = fmax(top, logit[c]); }
-    for (int32_t c = 0; c < count; c++) { sum += exp(logit[c] - top); }
-    return log(sum) + top - logit[label];
+    for (int32_t c = 0; c < count; c++) { sum += rep_exact_exp(logit[c] - top); }
+    return rep_exact_log(sum) + top - logit[label];
 }
 
 static void count_batch(const evaluator *e, const rep_batch *batch, rep_eval_result *sum,
@@ -116,6 +117,57 @@ static rep_status run_batches(evaluator *e, rep_loader *loader, rep_eval_result 
     }
 }
 
+/* ---- pictures from outside ----------------------------------------------------------------------
+ */
+
+/* exp(logit) / sum exp(logit). */
+static void soften(float *probability, const float *logit, int32_t count) {
+    double top = -INFINITY, sum = 0;
+    for (int32_t c = 0; c < count; c++) { top = fmax(top, logit[c]); }
+    for (int32_t c = 0; c < count; c++) { sum += rep_exact_exp(logit[c] - top); }
+    for (int32_t c = 0; c < count; c++) {
+        probability[c] = (float)(rep_exact_exp(logit[c] - top) / sum);
+    }
+}
+
+/* Up to a batch of pictures; rows beyond `count` keep what they held. */
+static rep_status predict_batch(evaluator *e, const rep_augmenter *augmenter, float *images,
+                                float *probabilities, const uint8_t *pixels, size_t count) {
+    const rep_model_io *io = rep_model_io_get(e->model);
+    const size_t values = e->image_count / (size_t)e->batch, classes = (size_t)e->classes;
+    for (size_t i = 0; i < count; i++) {
+        rep_augment_plain(augmenter, pixels + i * values, images + i * values);
+    }
+    REP_TRY(rep_program_write(e->base.program, io->image, images, e->image_count));
+    REP_TRY(rep_program_run(e->base.program, REP_FORWARD, REP_FORWARD));
+    REP_TRY(rep_program_read(e->base.program, io->logits, e->logits, (size_t)e->batch * classes));
+    for (size_t i = 0; i < count; i++) {
+        soften(probabilities + i * classes, e->logits + i * classes, e->classes);
+    }
+    return REP_OK;
+}
+
+static rep_status predict(rep_evaluator *base, float *probabilities, const uint8_t *pixels,
+                          size_t count) {
+    evaluator *e = (evaluator *)base;
+    const rep_dataset_info *info = rep_dataset_info_get(set_of(e->task));
+    const size_t values = e->image_count / (size_t)e->batch, batch = (size_t)e->batch;
+    rep_loader_options loading;
+    rep_augmenter augmenter;
+    REP_TRY(rep_setup_loader(&loading, e->task->values, info, false));
+    REP_TRY(rep_augmenter_init(&augmenter, &loading.augment, info));
+    float *images = calloc(e->image_count, sizeof *images);
+    if (images == NULL) { return rep_fail(REP_ERR_MEMORY, "prediction: no memory"); }
+    rep_status status = REP_OK;
+    for (size_t first = 0; first < count && status == REP_OK; first += batch) {
+        const size_t left = count - first, taken = left < batch ? left : batch;
+        status = predict_batch(e, &augmenter, images, probabilities + first * (size_t)e->classes,
+                               pixels + first * values, taken);
+    }
+    free(images);
+    return status;
+}
+
 static rep_status run(rep_evaluator *base, rep_eval_result *out, const rep_train_options *options) {
     evaluator *e = (evaluator *)base;
     const rep_dataset *set = set_of(e->task);
@@ -139,7 +191,7 @@ static rep_status run(rep_evaluator *base, rep_eval_result *out, const rep_train
 
 rep_status rep_classify_evaluate(rep_evaluator **out, const rep_task *task, rep_device *device,
                                  rep_mode mode, rep_program *state_of, const char *prefix) {
-    static const rep_evaluator_class methods = {.run = run, .destroy = destroy};
+    static const rep_evaluator_class methods = {.run = run, .destroy = destroy, .predict = predict};
     evaluator *e = calloc(1, sizeof *e);
     if (e == NULL) { return rep_fail(REP_ERR_MEMORY, "evaluation: no memory"); }
     e->base.methods = &methods;

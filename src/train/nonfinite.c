@@ -96,6 +96,7 @@ static rep_status fill_ids(void *context, void *elements, size_t count) {
 
 static rep_status dump_batch(const rep_trainer *t, const rep_task_batch *batch, const char *tensor,
                              char *path) {
+    if (t->metrics == NULL) { return rep_fail(REP_ERR_IO, "OUTPUT_DIR is empty"); }
     REP_TRY(rep_path_join(path, t->values->output_dir, "nonfinite_batch.safetensors"));
     const rep_shape s = rep_graph_shape(t->nets[batch->shape].graph,
                                         rep_model_io_get(t->nets[batch->shape].model)->image);
@@ -132,7 +133,7 @@ rep_status rep_trainer_nonfinite(rep_trainer *t, const rep_task_batch *batch, do
     if (rep_program_find_nonfinite(t->nets[batch->shape].program, &tensor) != REP_OK) {
         tensor = 0;
     }
-    bool *is_bad = calloc(t->batch, sizeof *is_bad);
+    bool *is_bad = calloc((size_t)t->batch, sizeof *is_bad);
     if (is_bad == NULL) { return rep_fail(REP_ERR_MEMORY, "training: no memory"); }
     find_pictures(t, tensor, batch, is_bad);
     char pictures[256];

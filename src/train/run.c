@@ -32,7 +32,7 @@ static double median_ms(rep_trainer *t) {
 }
 
 /* Of the programs there are by now; the state is the first one's. */
-static double memory_mib(const rep_trainer *t) {
+double rep_trainer_memory_mib(const rep_trainer *t) {
     double bytes = 0;
     for (size_t i = 0; i < REP_TASK_SHAPES; i++) {
         rep_program_memory m;
@@ -59,7 +59,7 @@ static void report(rep_trainer *t, const rep_metrics_row *row, double elapsed_s,
         .images_per_s = row->images_s,
         .step_ms = row->step_ms,
         .eta_s = steps > 0 ? elapsed_s / (double)steps * left : 0,
-        .memory_mib = memory_mib(t),
+        .memory_mib = rep_trainer_memory_mib(t),
         .score = t->score,
         .score_name = t->task->score,
         .is_evaluation = is_evaluation,
@@ -101,14 +101,13 @@ static rep_status interrupted(rep_trainer *t, char *path) {
                     t->counters.iteration, t->max_iteration, path);
 }
 
-/* One iteration with all that is due behind it. `path` is the checkpoint it left, "" for none. */
-static rep_status iterate(rep_trainer *t, double begin_s, uint64_t first, char *path) {
-    const double step_s = rep_clock_s();
+rep_status rep_trainer_time_step(rep_trainer *t, rep_metrics_row *out) {
+    const double begin_s = rep_clock_s();
     rep_step_report step;
     REP_TRY(rep_trainer_step(t, &step));
-    const double ms = (rep_clock_s() - step_s) * 1e3;
+    const double ms = (rep_clock_s() - begin_s) * 1e3;
     add_step_ms(t, ms);
-    rep_metrics_row row = {
+    *out = (rep_metrics_row){
         .iteration = t->counters.iteration,
         .epoch = step.epoch + 1,
         .loss = step.loss,
@@ -117,7 +116,14 @@ static rep_status iterate(rep_trainer *t, double begin_s, uint64_t first, char *
         .step_ms = ms,
         .images_s = (double)(t->batch * t->accumulate) / ms * 1e3,
     };
-    memcpy(row.own, step.own, sizeof row.own);
+    memcpy(out->own, step.own, sizeof out->own);
+    return REP_OK;
+}
+
+/* One iteration with all that is due behind it. `path` is the checkpoint it left, "" for none. */
+static rep_status iterate(rep_trainer *t, double begin_s, uint64_t first, char *path) {
+    rep_metrics_row row;
+    REP_TRY(rep_trainer_time_step(t, &row));
     bool is_evaluated = false;
     const uint64_t done = t->counters.iteration;
     const bool is_last = done == t->max_iteration;
@@ -170,7 +176,7 @@ static rep_status finish(rep_trainer *t, rep_train_result *out, const char *path
         .score = t->score,
         .score_name = t->task->score,
         .step_ms = median_ms(t),
-        .peak_memory_mib = memory_mib(t),
+        .peak_memory_mib = rep_trainer_memory_mib(t),
         .param_count = rep_model_param_count(t->nets[0].model, t->nets[0].graph),
     };
     snprintf(result.checkpoint, sizeof result.checkpoint, "%s", path);
@@ -220,6 +226,9 @@ static rep_status check_fallback(const char *name) {
 }
 
 rep_status rep_train(rep_train_result *out, const rep_train_options *options) {
+    if (rep_config_values(options->config)->output_dir[0] == '\0') {
+        return rep_fail(REP_ERR_CONFIG, "OUTPUT_DIR: empty; name a folder for the results");
+    }
     REP_TRY(check_fallback(options->fallback));
     const rep_status status = train_once(out, options);
     if (status != REP_ERR_LOST || options->fallback == NULL) { return status; }

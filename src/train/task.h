@@ -100,6 +100,9 @@ typedef struct rep_evaluator_class {
     rep_status (*run)(rep_evaluator *evaluator, rep_eval_result *out,
                       const rep_train_options *options);
     void (*destroy)(rep_evaluator *evaluator);
+    /* Class probabilities of pictures as the data set has them; NULL: the task has no classes. */
+    rep_status (*predict)(rep_evaluator *evaluator, float *probabilities, const uint8_t *pixels,
+                          size_t count);
 } rep_evaluator_class;
 struct rep_evaluator {
     const rep_evaluator_class *methods;

@@ -12,6 +12,7 @@
 #include "repopt/detection_data.h"
 #include "repopt/detector.h"
 #include "repopt/train.h"
+#include "repopt/trainer.h"
 #include "train/task.h"
 
 enum {
@@ -98,7 +99,7 @@ typedef struct rep_step_net {
     rep_program *program;
 } rep_step_net;
 
-typedef struct rep_trainer {
+struct rep_trainer {
     const rep_train_options *options;
     const rep_values *values;
     rep_mode mode;
@@ -110,7 +111,7 @@ typedef struct rep_trainer {
     const rep_scale_row **rows; /* one per block, borrowed from scales; NULL without */
     rep_optimizer_spec spec;
     rep_evaluator *evaluator; /* NULL: nothing to evaluate on */
-    rep_metrics *metrics;
+    rep_metrics *metrics; /* NULL: OUTPUT_DIR is empty, the run writes no files */
     rep_counters counters;
     bool is_half; /* DTYPE float16 */
     uint64_t max_iteration, max_epoch, per_epoch, batch, accumulate;
@@ -124,7 +125,7 @@ typedef struct rep_trainer {
     bool is_reference;             /* this is that one */
     uint64_t reference_left;
     double reference_loss; /* of the step under way */
-} rep_trainer;
+};
 
 /* step_net.c: graph, model and optimizer of the first shape; its program on the trainer's device;
  * another shape's, where it is not there yet; the end of all. */
@@ -134,12 +135,10 @@ REP_NODISCARD rep_status rep_step_net_need(rep_trainer *trainer, size_t shape);
 void rep_step_net_close(rep_trainer *trainer);
 
 /* trainer.c */
-REP_NODISCARD rep_status rep_trainer_create(rep_trainer **out, const rep_train_options *options);
 /* Only as far as the step's graph: nothing is opened on a device and nothing is written. */
 REP_NODISCARD rep_status rep_trainer_describe(rep_trainer **out, const rep_train_options *options);
 /* The device, and the step's program with the optimizer's constants. */
 REP_NODISCARD rep_status rep_trainer_open_device(rep_trainer *trainer);
-void rep_trainer_destroy(rep_trainer *trainer);
 
 /* A second trainer for the same net without data: only its step on the device. */
 REP_NODISCARD rep_status rep_trainer_create_reference(rep_trainer **out, const rep_trainer *of);
@@ -152,6 +151,11 @@ REP_NODISCARD rep_status rep_start_scales(rep_trainer *trainer);
 REP_NODISCARD rep_status rep_start_state(rep_trainer *trainer);
 /* Warns when the searched scales are still within 0.05 of where they started. */
 REP_NODISCARD rep_status rep_start_check_search(const rep_trainer *trainer);
+
+/* run.c: a step as a row of metrics.csv; the step's time is noted for the median. */
+REP_NODISCARD rep_status rep_trainer_time_step(rep_trainer *trainer, rep_metrics_row *out);
+/* Of the programs there are by now, in MiB. */
+double rep_trainer_memory_mib(const rep_trainer *trainer);
 
 /* step.c: one optimizer step of ACCUMULATE_STEPS batches. */
 enum { REP_FIRST_LOSS_SCALE = 65536, REP_MOST_LOSS_SCALE = 1 << 24, REP_LOSS_SCALE_STEPS = 2000 };

@@ -46,9 +46,6 @@ static rep_status check_values(rep_trainer *t) {
     REP_TRY(rep_mode_parse(&t->mode, v->training_mode));
     t->batch = (uint64_t)v->solver_ims_per_batch;
     t->accumulate = (uint64_t)v->solver_accumulate_steps;
-    if (v->output_dir[0] == '\0') {
-        return rep_fail(REP_ERR_CONFIG, "OUTPUT_DIR: empty; name a folder for the results");
-    }
     double lr = 0;
     REP_TRY(rep_schedule_lr(&lr, v, 0, 1, 1));
     rep_setup_optimizer(&t->spec, v);
@@ -113,11 +110,14 @@ static void log_run(const rep_trainer *t) {
             (double)memory.scratch_bytes / 1048576);
 }
 
+/* Without one the run reads and writes nothing of its own. */
+static bool has_folder(const rep_trainer *t) { return t->values->output_dir[0] != '\0'; }
+
 static rep_status prepare(rep_trainer *t) {
     REP_TRY(check_values(t));
     REP_TRY(rep_task_open(&t->task, t->values, REP_TASK_TRAIN | REP_TASK_TEST));
     REP_TRY(count_iterations(t));
-    REP_TRY(rep_checkpoint_find(t));
+    if (has_folder(t)) { REP_TRY(rep_checkpoint_find(t)); }
     REP_TRY(rep_step_net_build(t));
     (void)rep_lint(t->values, t->mode, lint_line, NULL);
     REP_TRY(rep_trainer_open_device(t));
@@ -130,9 +130,11 @@ static rep_status prepare(rep_trainer *t) {
     REP_TRY(t->task->methods->start(t->task, t->counters.batches));
     t->step_ms = calloc(REP_STEP_MS_KEPT, sizeof *t->step_ms);
     if (t->step_ms == NULL) { return rep_fail(REP_ERR_MEMORY, "training: no memory"); }
-    REP_TRY(rep_folder_make(t->values->output_dir));
-    REP_TRY(rep_metrics_open(&t->metrics, t->values->output_dir, t->counters.iteration,
-                             t->task->columns, t->task->column_count));
+    if (has_folder(t)) {
+        REP_TRY(rep_folder_make(t->values->output_dir));
+        REP_TRY(rep_metrics_open(&t->metrics, t->values->output_dir, t->counters.iteration,
+                                 t->task->columns, t->task->column_count));
+    }
     log_run(t);
     return REP_OK;
 }
