@@ -185,7 +185,7 @@ CONV_INLINE void tile_run(const tile_call *call, const size_t vecs) {
         for (size_t k = 0; k < call->depth;) {
             const size_t stop = call->depth - k < left ? call->depth : k + left;
             left -= stop - k;
-            for (; k < stop; k++, w += vecs * REP_LANES) {
+            REP_COLUMNS for (; k < stop; k++, w += vecs * REP_LANES) {
                 vec b[TILE_VECS];
                 REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) { b[v] = vload(w + v * REP_LANES); }
                 REP_UNROLL(16) for (size_t p = 0; p < TILE_ROWS; p++) {

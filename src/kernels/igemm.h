@@ -21,24 +21,13 @@
 #define TILE_VECS 2
 #define TILE_COLS (TILE_VECS * REP_LANES)
 
-/* Loops over a register tile must be gone before registers are given out. Sanitized builds keep
- * them: checks in unrolled code take minutes to compile. */
-#if defined(__has_feature)
-#define REP_HAS_FEATURE(name) __has_feature(name)
+/* In front of the loop over a register tile's columns of products. In WebAssembly an unrolled one
+ * has the products of each accumulator gathered, a chain in which every sum waits for the one
+ * before and more values live at once than there are registers; V8 keeps the order it is given. */
+#if defined(__wasm__)
+#define REP_COLUMNS REP_PRAGMA(clang loop unroll(disable))
 #else
-#define REP_HAS_FEATURE(name) 0
-#endif
-#define REP_PRAGMA(text) _Pragma(#text)
-#if defined(__SANITIZE_ADDRESS__) || REP_HAS_FEATURE(address_sanitizer)
-#define CONV_INLINE static inline
-#define REP_UNROLL(count)
-#else
-#define CONV_INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define REP_UNROLL(count) REP_PRAGMA(clang loop unroll(full))
-#else
-#define REP_UNROLL(count) REP_PRAGMA(GCC unroll count)
-#endif
+#define REP_COLUMNS
 #endif
 
 static inline size_t rep_round_up(size_t count, size_t unit) {

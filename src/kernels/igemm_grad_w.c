@@ -73,7 +73,7 @@ CONV_INLINE void tile_run(const tile_call *call, const size_t rows, const size_t
     REP_UNROLL(16) for (size_t m = 0; m < rows; m++) {
         REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) { acc[m][v] = vset(0); }
     }
-    for (size_t i = 0; i < call->count; i++) {
+    REP_COLUMNS for (size_t i = 0; i < call->count; i++) {
         const real *a = call->a[i] + call->a_offset, *from = call->b[i] + call->b_offset;
         vec b[TILE_VECS];
         REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) { b[v] = vload(from + v * REP_LANES); }

@@ -78,7 +78,7 @@ static inline real rlog(real x) { return vlog(vset(x))[0]; }
 
 static inline vec vabs(vec x) { return vselect((ivec)(x < vset(0)), -x, x); }
 static inline vec vsqrt(vec x) {
-    for (int i = 0; i < REP_LANES; i++) { x[i] = rsqrt_exact(x[i]); }
+    REP_UNROLL(16) for (int i = 0; i < REP_LANES; i++) { x[i] = rsqrt_exact(x[i]); }
     return x;
 }
 static inline vec vsigmoid(vec x) { return vset(1) / (vset(1) + vexp(-x)); }

@@ -29,6 +29,26 @@ typedef int32_t ireal;
 #define REP_LANES 4
 #endif
 
+/* Loops over lanes or a register tile must be gone before registers are given out. Sanitized builds
+ * keep them: checks in unrolled code take minutes to compile. */
+#if defined(__has_feature)
+#define REP_HAS_FEATURE(name) __has_feature(name)
+#else
+#define REP_HAS_FEATURE(name) 0
+#endif
+#define REP_PRAGMA(text) _Pragma(#text)
+#if defined(__SANITIZE_ADDRESS__) || REP_HAS_FEATURE(address_sanitizer)
+#define CONV_INLINE static inline
+#define REP_UNROLL(count)
+#else
+#define CONV_INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define REP_UNROLL(count) REP_PRAGMA(clang loop unroll(full))
+#else
+#define REP_UNROLL(count) REP_PRAGMA(GCC unroll count)
+#endif
+#endif
+
 typedef real vec __attribute__((vector_size(REP_LANES * sizeof(real))));
 typedef ireal ivec __attribute__((vector_size(REP_LANES * sizeof(real))));
 typedef vec vec_u __attribute__((aligned(sizeof(real)), may_alias)); /* at any element */
@@ -37,7 +57,7 @@ static inline vec vload(const real *p) { return *(const vec_u *)p; }
 static inline void vstore(real *p, vec v) { *(vec_u *)p = v; }
 static inline vec vset(real x) {
     vec v;
-    for (int i = 0; i < REP_LANES; i++) { v[i] = x; }
+    REP_UNROLL(16) for (int i = 0; i < REP_LANES; i++) { v[i] = x; }
     return v;
 }
 /* The first `count` < REP_LANES elements, the rest zero; and back. By themselves gcc makes the

@@ -94,7 +94,7 @@ CONV_INLINE void multiply(const real *a, const real *b, size_t depth_vecs, real 
         REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) { acc[p][v] = vset(0); }
     }
     for (size_t k = 0; k < depth_vecs; k++, a += (TILE_ROWS - 1) * REP_LANES) {
-        for (size_t c = 0; c < REP_LANES; c++, a++, b += vecs * REP_LANES) {
+        REP_COLUMNS for (size_t c = 0; c < REP_LANES; c++, a++, b += vecs * REP_LANES) {
             vec column[TILE_VECS];
             REP_UNROLL(2) for (size_t v = 0; v < vecs; v++) {
                 column[v] = vload(b + v * REP_LANES);

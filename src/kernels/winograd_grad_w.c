@@ -97,7 +97,7 @@ CONV_INLINE void add_products(const real *y, const real *v, size_t count, real *
     REP_UNROLL(8) for (size_t m = 0; m < SUM_ROWS; m++) {
         REP_UNROLL(2) for (size_t k = 0; k < vecs; k++) { acc[m][k] = vset(0); }
     }
-    for (size_t tile = 0; tile < count; tile++, y += REP_LANES, v += TILE_COLS) {
+    REP_COLUMNS for (size_t tile = 0; tile < count; tile++, y += REP_LANES, v += TILE_COLS) {
         vec b[TILE_VECS];
         REP_UNROLL(2) for (size_t k = 0; k < vecs; k++) { b[k] = vload(v + k * REP_LANES); }
         REP_UNROLL(8) for (size_t m = 0; m < SUM_ROWS; m++) {
