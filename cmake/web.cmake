@@ -38,7 +38,7 @@ file(GLOB rep_web_stand_ins CONFIGURE_DEPENDS src/data/no_*.c src/train/no_*.c)
 list(APPEND rep_web_library ${rep_web_stand_ins})
 list(REMOVE_DUPLICATES rep_web_library)
 file(GLOB rep_web_sources CONFIGURE_DEPENDS web/*.c)
-list(FILTER rep_web_sources EXCLUDE REGEX "/bench\\.c$")
+list(FILTER rep_web_sources EXCLUDE REGEX "/bench_main\\.c$")
 
 # Compiles everything once with the given flags as rep_web_<variant>_objects.
 function(rep_web_objects variant)
@@ -83,11 +83,13 @@ endfunction()
 
 # Memory grows; a request that finds none left is a status, not the end. 512 KiB of stack: parsers
 # and the drawing of pictures take some 40 KiB.
-set(rep_web_link
+set(rep_web_memory
     -sMODULARIZE=1 -sEXPORT_ES6=1 -sEXPORT_NAME=createRepopt -sENVIRONMENT=web,worker
     -sALLOW_MEMORY_GROWTH=1 -sABORTING_MALLOC=0 -sTOTAL_STACK=524288 -sINITIAL_MEMORY=16777216
-    -sMALLOC=emmalloc -sFORCE_FILESYSTEM=1
-    -sEXPORTED_FUNCTIONS=_malloc,_free -sEXPORTED_RUNTIME_METHODS=FS,UTF8ToString,stringToUTF8,lengthBytesUTF8 --no-entry)
+    -sMALLOC=emmalloc)
+set(rep_web_link
+    ${rep_web_memory} -sFORCE_FILESYSTEM=1 -sEXPORTED_FUNCTIONS=_malloc,_free
+    -sEXPORTED_RUNTIME_METHODS=FS,UTF8ToString,stringToUTF8,lengthBytesUTF8 --no-entry)
 
 foreach(variant simd scalar threads)
   set(flags)
@@ -97,10 +99,18 @@ foreach(variant simd scalar threads)
   endif()
   if(variant STREQUAL "threads")
     list(APPEND flags -pthread)
-    set(link ${rep_web_link} -sMAXIMUM_MEMORY=1073741824 -sPTHREAD_POOL_SIZE=8
-        -Wno-pthreads-mem-growth)
+    set(link ${rep_web_link} -sMAXIMUM_MEMORY=1073741824
+        "-sPTHREAD_POOL_SIZE=2*Math.min(4,navigator.hardwareConcurrency)+2" -sPTHREAD_POOL_SIZE_STRICT=2
+        -sDEFAULT_PTHREAD_STACK_SIZE=262144 -Wno-pthreads-mem-growth)
   endif()
   rep_web_objects(${variant} ${flags})
   rep_web_module(repopt-${variant} ${variant} SOURCES ${rep_web_sources} COMPILE ${flags}
                  LINK ${link})
 endforeach()
+
+# Times steps with the workloads of `repopt bench`; no part of the page.
+file(GLOB rep_bench_sources CONFIGURE_DEPENDS src/cli/bench_train.c src/cli/bench_step.c
+     src/cli/bench_samples.c)
+rep_web_module(bench simd SOURCES web/bench_main.c ${rep_bench_sources} COMPILE -msimd128
+               LINK ${rep_web_memory} -sEXIT_RUNTIME=1)
+set_target_properties(bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)

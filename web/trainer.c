@@ -16,27 +16,34 @@ static void destroy(void *object) {
     free(t);
 }
 
-static rep_status start(web_trainer *t, int count, const char *const *words) {
+static rep_status start(web_trainer *t, int count, const char *const *words, int threads) {
     /* What a page wants where the visitor's words say nothing else. */
     static const char *const defaults[] = {
         "OUTPUT_DIR", "", "DEVICE", "cpu:baseline", "DATALOADER.NUM_WORKERS", "1"};
     REP_TRY(rep_config_create(&t->config));
     REP_TRY(rep_config_merge_pairs(t->config, sizeof defaults / sizeof *defaults, defaults));
     REP_TRY(rep_config_merge_pairs(t->config, count, words));
-    t->options = (rep_train_options){.config = t->config, .threads = web_threads()};
+    t->options = (rep_train_options){.config = t->config, .threads = threads};
     return rep_trainer_create(&t->trainer, &t->options);
 }
 
-/* words[count]: KEY, VALUE, KEY, VALUE ... */
-WEB_EXPORT int web_trainer_create(int count, const char *const *words) {
+static int create(int count, const char *const *words, int threads) {
     web_trainer *t = calloc(1, sizeof *t);
     if (t == NULL) { return rep_fail(REP_ERR_MEMORY, "training: no memory"); }
-    const rep_status status = start(t, count, words);
+    const rep_status status = start(t, count, words, threads);
     if (status != REP_OK) {
         destroy(t);
         return status;
     }
     return web_handle_add(WEB_TRAINER, t, destroy);
+}
+
+/* words[count]: KEY, VALUE, KEY, VALUE ... */
+WEB_EXPORT int web_trainer_create(int count, const char *const *words) {
+    const int handle = create(count, words, web_threads());
+    /* The threads of trainers that have just ended may not be back yet. */
+    if (handle != REP_ERR_MEMORY || web_threads() == 1) { return handle; }
+    return create(count, words, 1);
 }
 
 static cJSON *describe_block(const rep_block *block) {

@@ -48,6 +48,7 @@ int bench_open(bench_options *options, rep_device_info *info);
 /* Runs one workload in a process of its own and prints its line; returns its exit code. */
 int bench_run_apart(const bench_workload *workload, const bench_options *options);
 
+/* bench_samples.c */
 /* Most times one step reports: the whole, forward, backward, update, the host's share. */
 enum { BENCH_SERIES = 5, BENCH_MAX_SAMPLES = 2000 };
 
@@ -81,6 +82,10 @@ REP_NODISCARD rep_status bench_gemm_gflop_s(double *out, const rep_device_info *
 double bench_fma_gflop_s(const char *device, int threads);
 /* `threads`, or for <= 0 the cores this process may use. */
 int bench_thread_count(int threads);
+
+/* Prints what a workload said as its line, and takes it: the keys every line has in one order, null
+ * where it says nothing, then its own. */
+void bench_print_line(cJSON *body, const char *name, const bench_options *options);
 
 /* Fills `count` floats with repeatable values in [-1, 1). */
 void bench_noise(float *values, size_t count, uint32_t seed);

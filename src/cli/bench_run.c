@@ -30,40 +30,6 @@ static double resident_mib(const char *field) {
     return (double)kib / 1024.0;
 }
 
-/* The keys every line has, in this order; null where the workload says nothing. */
-static void print_line(cJSON *body, const char *name, const bench_options *options) {
-    static const char *const promised[] = {"batch",      "ms",       "fwd_ms", "bwd_ms",
-                                           "opt_ms",     "images_s", "gflop",  "gflop_s",
-                                           "peak_share", "peak_mib"};
-    cJSON *line = cJSON_CreateObject();
-    cJSON_AddStringToObject(line, "name", name);
-    cJSON_AddStringToObject(line, "device", options->device);
-    if (options->is_vulkan) {
-        cJSON_AddNullToObject(line, "threads");
-    } else {
-        cJSON_AddNumberToObject(line, "threads", options->threads);
-    }
-    cJSON_AddStringToObject(line, "dtype", "float32");
-    for (size_t i = 0; i < sizeof promised / sizeof *promised; i++) {
-        cJSON *item = cJSON_DetachItemFromObject(body, promised[i]);
-        if (item) {
-            cJSON_AddItemToObject(line, promised[i], item);
-        } else {
-            cJSON_AddNullToObject(line, promised[i]);
-        }
-    }
-    cJSON_AddStringToObject(line, "description", options->description);
-    while (body->child) {
-        cJSON *item = cJSON_DetachItemViaPointer(body, body->child);
-        cJSON_AddItemToObject(line, item->string, item);
-    }
-    char *text = cJSON_PrintUnformatted(line);
-    if (text) { puts(text); }
-    fflush(stdout);
-    cJSON_free(text);
-    cJSON_Delete(line);
-}
-
 static int run_here(const bench_workload *workload, const bench_options *options) {
     const double start_mib = resident_mib("VmRSS");
     cJSON *body = cJSON_CreateObject();
@@ -71,7 +37,7 @@ static int run_here(const bench_workload *workload, const bench_options *options
     if (status == REP_OK) {
         bench_add(body, "peak_mib", resident_mib("VmHWM") - start_mib, 1);
         bench_add(body, "start_mib", start_mib, 1);
-        print_line(body, workload->name, options);
+        bench_print_line(body, workload->name, options);
     } else {
         rep_fail_prefix("%s: ", workload->name);
     }

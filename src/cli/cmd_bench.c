@@ -1,9 +1,6 @@
 /* cmd_bench.c - `repopt bench`: times named workloads, one JSON object per line. */
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/bench.h"
 #include "cli/cli.h"
@@ -35,97 +32,6 @@ static const bench_workload *const tables[] = {bench_train_workloads, bench_dete
                                                bench_part_workloads,  bench_gemm_workloads,
                                                bench_peak_workloads,  bench_data_workloads};
 enum { TABLE_COUNT = sizeof tables / sizeof *tables, MAX_WORKLOADS = 64 };
-
-/* ---- helpers of the workloads -------------------------------------------------------------------
- */
-double bench_clock_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Quantile by linear interpolation between the sorted samples. */
-static double quantile(const double *values, size_t count, double q) {
-    double sorted[BENCH_MAX_SAMPLES];
-    memcpy(sorted, values, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, compare);
-    const double place = q * (double)(count - 1);
-    const size_t below = (size_t)place;
-    const size_t above = below + 1 < count ? below + 1 : below;
-    return sorted[below] + (place - (double)below) * (sorted[above] - sorted[below]);
-}
-
-double bench_median(const double *values, size_t count) { return quantile(values, count, 0.5); }
-
-rep_status bench_measure(bench_samples *out, const bench_options *options,
-                         rep_status (*step)(void *context, double *ms), void *context) {
-    double ms[BENCH_SERIES] = {0};
-    for (int i = 0; i < options->warmup; i++) { REP_TRY(step(context, ms)); }
-    out->count = 0;
-    const double begin = bench_clock_ms();
-    while (out->count < BENCH_MAX_SAMPLES &&
-           (out->count < (size_t)options->steps || bench_clock_ms() - begin < options->min_ms)) {
-        REP_TRY(step(context, ms));
-        for (int s = 0; s < BENCH_SERIES; s++) { out->ms[s][out->count] = ms[s]; }
-        out->count++;
-    }
-    return REP_OK;
-}
-
-void bench_add(cJSON *out, const char *key, double value, int digits) {
-    const double unit = pow(10, digits);
-    cJSON_AddNumberToObject(out, key, round(value * unit) / unit);
-}
-
-void bench_add_summary(cJSON *out, const char *prefix, const double *values, size_t count) {
-    static const struct {
-        const char *suffix;
-        double q;
-    } parts[] = {{"", 0.5}, {"_min", 0}, {"_p10", 0.1}, {"_p90", 0.9}};
-    char key[64];
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        snprintf(key, sizeof key, "%s%s", prefix, parts[i].suffix);
-        bench_add(out, key, quantile(values, count, parts[i].q), 4);
-    }
-    cJSON_DeleteItemFromObject(out, "n");
-    cJSON_AddNumberToObject(out, "n", (double)count);
-}
-
-void bench_add_rates(cJSON *out, double gflop, double ms, double peak_gflop_s) {
-    const double gflop_s = gflop / ms * 1e3;
-    bench_add(out, "gflop", gflop, 4);
-    bench_add(out, "gflop_s", gflop_s, 1);
-    if (peak_gflop_s > 0) {
-        bench_add(out, "peak_share", gflop_s / peak_gflop_s, 3);
-        bench_add(out, "peak_gflop_s", peak_gflop_s, 1);
-    }
-}
-
-void bench_add_plan(cJSON *out, const rep_program *program) {
-    const double mib = 1048576.0;
-    rep_program_memory m;
-    rep_program_memory_get(program, &m);
-    const size_t all = m.state_bytes + m.work_bytes + m.io_bytes + m.scratch_bytes;
-    bench_add(out, "planned_mib", (double)all / mib, 1);
-    bench_add(out, "work_mib", (double)m.work_bytes / mib, 1);
-    bench_add(out, "unplanned_work_mib", (double)m.unplanned_work_bytes / mib, 1);
-    bench_add(out, "scratch_mib", (double)m.scratch_bytes / mib, 1);
-}
-
-void bench_noise(float *values, size_t count, uint32_t seed) {
-    uint32_t x = seed * 2654435761u + 1u;
-    for (size_t i = 0; i < count; i++) {
-        x ^= x << 13;
-        x ^= x >> 17;
-        x ^= x << 5;
-        values[i] = (float)(x >> 8) / 8388608.0f - 1.0f;
-    }
-}
 
 /* ---- the command --------------------------------------------------------------------------------
  */
