@@ -106,7 +106,6 @@ static rep_status read_header(idx_file *file, idx_source *s, bool is_images) {
         const uint8_t *b = bytes + 4 + 4 * i;
         const uint32_t dim =
             (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-        /* 2^32 pictures of 2^15 x 2^15 stay below 2^63, so the product cannot overflow. */
         const uint32_t limit = i == 0 ? UINT32_MAX : MAX_SIDE_PX;
         if (dim == 0 || dim > limit) {
             return rep_fail(REP_ERR_DATA,
@@ -115,7 +114,12 @@ static rep_status read_header(idx_file *file, idx_source *s, bool is_images) {
                             s->path, i, 4 + 4 * i, dim, limit);
         }
         file->dims[i] = dim;
-        file->count *= dim;
+        if (__builtin_mul_overflow(file->count, dim, &file->count)) {
+            return rep_fail(REP_ERR_DATA,
+                            "%s: its header promises more bytes than this machine can address; "
+                            "the file is damaged: fetch it again",
+                            s->path);
+        }
     }
     return REP_OK;
 }

@@ -1,5 +1,5 @@
-/* ring.c - numbered things made in the background, or, where no thread can be started, when they are
- * asked for.
+/* ring.c - numbered things made in the background, or, where no thread can be started, when they
+ * are asked for.
  *
  * Number n goes into slot n % slot_count. Workers claim numbers in order under the lock; filling a
  * claimed slot needs no lock. The consumer holds one slot, from one call of rep_ring_next to the

@@ -24,7 +24,7 @@ typedef struct rep_ring_options {
 REP_NODISCARD rep_status rep_ring_create(rep_ring **out, const rep_ring_options *options);
 uint32_t rep_ring_slot_count(const rep_ring *ring);
 int rep_ring_threads(const rep_ring *ring);
-/* Where not even one thread can be started, rep_ring_next makes each number when it is asked for. */
+/* Where not even one thread can be started, rep_ring_next makes each number when it is due. */
 REP_NODISCARD rep_status rep_ring_start(rep_ring *ring);
 /* Stops the workers, whatever they are doing; the owner's slots are free then. */
 void rep_ring_destroy(rep_ring *ring);

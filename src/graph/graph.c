@@ -62,13 +62,15 @@ static rep_id add_tensor(rep_graph *graph, const char *name, rep_dtype dtype, re
                                shape.n, shape.c, shape.h, shape.w);
     }
     /* Kernels index with size_t, shaders with 32 bits; 2^31 elements is also PyTorch's practical
-     * bound for one activation. */
+     * bound for one activation. Where addresses have 32 bits, two copies in double precision must
+     * not wrap. */
+    const size_t most = SIZE_MAX / 16 < INT32_MAX ? SIZE_MAX / 16 : INT32_MAX;
     const double elements = (double)shape.n * shape.c * shape.h * shape.w;
-    if (elements >= 2147483648.0) {
+    if (elements > (double)most) {
         return rep_graph_fault(graph, REP_ERR_SHAPE,
-                               "%s: %.0f elements are more than the 2147483647 a tensor may have; "
+                               "%s: %.0f elements are more than the %zu a tensor may have; "
                                "use a smaller batch or picture",
-                               name, elements);
+                               name, elements, most);
     }
     const char *copy = rep_arena_strdup(&graph->arena, name);
     if (!copy || !reserve((void **)&graph->tensors, graph->tensor_count, &graph->tensor_capacity,

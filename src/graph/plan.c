@@ -81,15 +81,25 @@ static size_t find_gap(const rep_plan *plan, const struct life *placed, uint32_t
     return offset;
 }
 
-static void place_work(rep_plan *plan, struct life *lives, struct life *placed) {
+/* A region that reaches to begin + bytes; one that cannot be addressed is refused. */
+static rep_status extend(size_t *region_bytes, size_t begin, size_t bytes) {
+    if (begin > PTRDIFF_MAX || bytes > PTRDIFF_MAX - begin) {
+        return rep_fail(REP_ERR_MEMORY,
+                        "memory plan: more than %zu MiB, which this machine cannot address; use a "
+                        "smaller batch, picture or net",
+                        (size_t)PTRDIFF_MAX >> 20);
+    }
+    if (begin + bytes > *region_bytes) { *region_bytes = begin + bytes; }
+    return REP_OK;
+}
+
+static rep_status place_work(rep_plan *plan, struct life *lives, struct life *placed) {
     qsort(lives, plan->tensor_count, sizeof *lives, by_size);
     uint32_t count = 0;
     for (uint32_t i = 0; i < plan->tensor_count && lives[i].bytes; i++) {
         const size_t offset = find_gap(plan, placed, count, &lives[i]);
         plan->offset[lives[i].id] = offset;
-        if (offset + lives[i].bytes > plan->region_bytes[REP_WORK]) {
-            plan->region_bytes[REP_WORK] = offset + lives[i].bytes;
-        }
+        REP_TRY(extend(&plan->region_bytes[REP_WORK], offset, lives[i].bytes));
         plan->unplanned_bytes += lives[i].bytes;
         uint32_t at = count++;
         for (; at > 0 && plan->offset[placed[at - 1].id] > offset; at--) {
@@ -97,6 +107,7 @@ static void place_work(rep_plan *plan, struct life *lives, struct life *placed) 
         }
         placed[at] = lives[i];
     }
+    return REP_OK;
 }
 
 /* Lives of all work tensors; a kept tensor lives to the end. */
@@ -158,7 +169,8 @@ static rep_status place_fixed(rep_plan *plan, const rep_graph *graph, size_t rea
             continue;
         }
         plan->offset[id] = plan->region_bytes[tensor->region];
-        plan->region_bytes[tensor->region] += tensor_bytes(tensor, real_bytes);
+        REP_TRY(extend(&plan->region_bytes[tensor->region], plan->offset[id],
+                       tensor_bytes(tensor, real_bytes)));
     }
     return REP_OK;
 }
@@ -183,7 +195,8 @@ rep_status rep_plan_create(rep_plan **out, const rep_graph *graph, size_t real_b
     if (status != REP_OK) { goto done; }
     find_lives(graph, lives, real_bytes);
     join_aliases(graph, lives, shares);
-    place_work(plan, lives, lives + count);
+    status = place_work(plan, lives, lives + count);
+    if (status != REP_OK) { goto done; }
     for (rep_id id = 1; id < count; id++) {
         rep_id owner = id;
         while (shares[owner]) { owner = shares[owner]; }

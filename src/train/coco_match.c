@@ -58,7 +58,8 @@ static double keypoint_similarity(const rep_coco_group *group, const rep_detecti
             dx = fmax(0, left - x) + fmax(0, x - right);
             dy = fmax(0, top - y) + fmax(0, y - bottom);
         }
-        sum += rep_exact_exp(-((dx * dx + dy * dy) / (spread * spread) / (o->area + DBL_EPSILON) / 2));
+        sum +=
+            rep_exact_exp(-((dx * dx + dy * dy) / (spread * spread) / (o->area + DBL_EPSILON) / 2));
     }
     return sum / (given ? given : count);
 }

@@ -24,7 +24,8 @@ static void fill_step(rep_trainer *t, double lr, uint64_t part, int32_t valid) {
     step[REP_STEP_GRAD_SCALE] = (float)(1 / ((double)t->accumulate * scale));
     step[REP_STEP_BIAS1] = (float)(1 - rep_exact_power(t->values->solver_beta1, updates));
     step[REP_STEP_BIAS2] = (float)(1 - rep_exact_power(t->values->solver_beta2, updates));
-    step[REP_STEP_EMA] = (float)(t->values->solver_ema_decay * (1 - rep_exact_exp(-(double)updates / 2000)));
+    step[REP_STEP_EMA] =
+        (float)(t->values->solver_ema_decay * (1 - rep_exact_exp(-(double)updates / 2000)));
     step[REP_STEP_VALID] = (float)valid;
     step[REP_STEP_LOSS_SCALE] = (float)scale;
 }
