@@ -13,8 +13,9 @@ foreach(dir rep_cjson_dir rep_yaml_dir rep_zlib_dir)
     message(FATAL_ERROR "build/web-deps lacks sources; run scripts/setup --web first")
   endif()
 endforeach()
-# Emscripten's own linking step runs node with a module of Debian's.
-set(rep_node_path ${CMAKE_COMMAND} -E env NODE_PATH=/usr/share/nodejs)
+# Emscripten's linking step runs node with a module of Debian's, which another node does not find.
+set_property(GLOBAL PROPERTY RULE_LAUNCH_LINK
+             "${CMAKE_COMMAND} -E env NODE_PATH=/usr/share/nodejs")
 
 # cJSON is included as <cjson/cJSON.h>.
 set(rep_deps_include ${PROJECT_BINARY_DIR}/deps)
@@ -114,3 +115,15 @@ file(GLOB rep_bench_sources CONFIGURE_DEPENDS src/cli/bench_train.c src/cli/benc
 rep_web_module(bench simd SOURCES web/bench_main.c ${rep_bench_sources} COMPILE -msimd128
                LINK ${rep_web_memory} -sEXIT_RUNTIME=1)
 set_target_properties(bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+
+# ---- tests: node on what was built -----------------------------------------------------------------
+set(REP_WEB_NATIVE "" CACHE FILEPATH "The native program whose bits the engine's must be")
+enable_testing()
+foreach(name lessons trainer errors bits)
+  add_test(NAME web_${name} COMMAND node --test ${PROJECT_SOURCE_DIR}/web/test/engine_${name}.test.mjs)
+  set(environment REPOPT_WEB=${PROJECT_BINARY_DIR})
+  if(REP_WEB_NATIVE)
+    list(APPEND environment REPOPT=${REP_WEB_NATIVE})
+  endif()
+  set_tests_properties(web_${name} PROPERTIES TIMEOUT 900 LABELS web ENVIRONMENT "${environment}")
+endforeach()

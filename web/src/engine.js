@@ -15,8 +15,8 @@ export class EngineError extends Error {
 
 // A module of one function that returns a vector: valid where SIMD128 is known.
 const SIMD_PROBE = new Uint8Array([
-    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
-    253, 98, 11,
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253,
+    15, 253, 98, 11,
 ]);
 const MOST_THREADS = 4;
 
@@ -26,7 +26,7 @@ export function chooseVariant() {
     return globalThis.crossOriginIsolated ? 'threads' : 'simd';
 }
 
-/** As chooseVariant; threads are not worth their memory on a single core. */
+/** Threads of a trainer: one per core, up to what small nets make use of. */
 function defaultThreads(variant) {
     const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
     return variant === 'threads' ? Math.max(1, Math.min(MOST_THREADS, cores)) : 1;
@@ -85,7 +85,6 @@ export class Engine {
         this.variant = variant;
         this.threads = variant === 'threads' ? threads : 1;
         this.trainers = new Map();
-        this.blocks = new Map();
         module._web_set_threads(this.threads);
     }
 
@@ -142,7 +141,6 @@ export class Engine {
         return this.run(() => {
             const id = this.check(
                 this.module._web_block_create(kernel, channels, height, width, seed));
-            this.blocks.set(id, {channels, pixels: height * width});
             return {id, convKernel: this.blockArray(id, 'convKernel'),
                 oneKernel: this.blockArray(id, 'oneKernel')};
         });
@@ -159,8 +157,8 @@ export class Engine {
     /** Sets the scales, one of each kind per output channel. */
     blockScales(id, {s, t, u}) {
         if (s.length !== t.length || s.length !== u.length) {
-            throw new EngineError(`scales: ${s.length}, ${t.length} and ${u.length} of them, wanted `
-                + 'as many of each', 'ERR_ARGUMENT');
+            throw new EngineError(`scales: ${s.length}, ${t.length} and ${u.length} of them, `
+                + 'wanted as many of each', 'ERR_ARGUMENT');
         }
         this.run(() => {
             this.check(this.module._web_block_scales(id, this.heap.floats(s), this.heap.floats(t),
@@ -173,7 +171,9 @@ export class Engine {
         return this.run(() => {
             this.check(this.module._web_block_run(id, this.heap.floats(image), image.length));
             const result = {};
-            for (const name of BLOCK_ARRAYS.slice(0, 6)) { result[name] = this.blockArray(id, name); }
+            for (const name of BLOCK_ARRAYS.slice(0, 6)) {
+                result[name] = this.blockArray(id, name);
+            }
             result.maxDifference = this.module._web_block_difference(this.heap.floats(result.sum),
                 this.heap.floats(result.merged), result.sum.length);
             return result;
@@ -187,16 +187,16 @@ export class Engine {
         return this.heap.copyFloats(address, count);
     }
 
-    blockDestroy(id) { this.destroy(id, this.blocks); }
+    blockDestroy(id) { this.destroy(id); }
 
     // ---- lesson 2 -------------------------------------------------------------------------------
 
     /** A block's target net beside its CSLA twin. */
-    maskCreate({kernel, channels, optimizer, nesterov, momentum, decay, lr, isMasked, clip, clipNorm,
-        seed}) {
+    maskCreate({kernel, channels, optimizer, nesterov, momentum, decay, lr, isMasked, clip,
+        clipNorm, seed}) {
         if (!CLIPS.includes(clip) || !['sgd', 'adamw'].includes(optimizer)) {
-            throw new EngineError(`optimizer "${optimizer}", clip "${clip}": wanted sgd or adamw, and `
-                + CLIPS.join(', '), 'ERR_ARGUMENT');
+            throw new EngineError(`optimizer "${optimizer}", clip "${clip}": wanted sgd or adamw, `
+                + `and ${CLIPS.join(', ')}`, 'ERR_ARGUMENT');
         }
         return this.run(() => {
             const settings = this.heap.words(
@@ -315,17 +315,17 @@ export class Engine {
         });
     }
 
-    trainerDestroy(id) { this.destroy(id, this.trainers); }
+    trainerDestroy(id) {
+        this.trainers.delete(id);
+        this.destroy(id);
+    }
 
     /** What is known of a trainer; an id of none gets the library's own sentence. */
     trainer(id) {
         return this.trainers.get(id) ?? this.json(this.module._web_trainer_facts(id));
     }
 
-    destroy(id, known) {
-        known?.delete(id);
-        this.run(() => this.module._web_destroy(id));
-    }
+    destroy(id) { this.run(() => this.module._web_destroy(id)); }
 
     // ---- files ----------------------------------------------------------------------------------
 

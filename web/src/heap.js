@@ -42,7 +42,7 @@ export class Heap {
         return address;
     }
 
-    /** A struct of 32-bit words: whole numbers and truth values, then floats, then whole numbers. */
+    /** A struct of 32-bit words: whole numbers and truth values, floats, whole numbers. */
     words(first, floats, last) {
         const address = this.take((first.length + floats.length + last.length) * 4);
         let at = address >> 2;
