@@ -10,7 +10,7 @@ const build = resolve(process.env.REPOPT_WEB ?? resolve(import.meta.dirname, '..
 export function loadEngine(variant = 'simd', threads = 1) {
     const file = resolve(build, `repopt-${variant}.wasm`);
     if (!existsSync(file)) {
-        throw new Error(`${file} is missing; run emcmake cmake --preset web && `
+        throw new Error(`${file} is missing; run cmake --preset web && `
             + 'cmake --build --preset web');
     }
     return Engine.load({variant, threads, base: `${pathToFileURL(build)}/`});
