@@ -28,10 +28,10 @@ export function scaleStart(name) {
     return index > 0 ? Math.sqrt(2 / index) : 1;
 }
 
-/** Ends of a common axis for all rows: tenths, at least 0.5 to 1.5. */
+/** Ends of a common axis for all rows: tenths, at least 0.9 to 1.1. */
 export function scaleRange(rows) {
-    let low = 0.5,
-        high = 1.5;
+    let low = 0.9,
+        high = 1.1;
     for (const row of rows) {
         for (const values of [row.s, row.t, row.u ?? []]) {
             for (const value of values) {

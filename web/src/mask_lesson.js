@@ -13,13 +13,16 @@ const HEATS = ['gradient', 'mask', 'masked', 'kernel', 'twin', 'difference'];
 const HEAT_KEYS = {kernel: 'mask.new'};
 /** Steps between two pictures while it runs, and the most that a curve keeps. */
 const STEPS_AT_ONCE = 2,
-    MAX_STEPS = 2000;
+    MAX_STEPS = 1000;
+/** Steps between two sentences while it runs. */
+const SAY_STEPS = 50;
 
 /** Lesson 2: settings, steps, heat pictures and the plot of the difference. */
 export class MaskLesson {
     constructor() {
         this.runs = [];
         this.isRunning = false;
+        this.saidStep = 0;
         this.chart = new RunChart($('mask-plot'), {
             isLog: true,
             format: power,
@@ -123,6 +126,7 @@ export class MaskLesson {
         }
         this.isRunning = false;
         this.refresh();
+        this.describe();
     }
 
     curve() {
@@ -219,7 +223,10 @@ export class MaskLesson {
                   twin: fixed(this.state.twinLoss, 4),
               })
             : '';
-        if (!this.isRunning || (this.state?.step ?? 0) % 20 === 0) {
+        // Not more often than a screen reader can say it.
+        const step = this.state?.step ?? 0;
+        if (!this.isRunning || step < this.saidStep || step >= this.saidStep + SAY_STEPS) {
+            this.saidStep = step;
             $('mask-result').textContent = this.verdict();
         }
         this.showCurves();

@@ -42,7 +42,7 @@ export function presetKernels(name, k) {
     const scales = {
         edge: {s: 2, t: 0.4, u: 0},
         blur: {s: 1, t: 0.3, u: -0.3},
-        sharpen: {s: 2, t: 0.1, u: 0.9},
+        sharpen: {s: 1.5, t: 0.25, u: 0.75},
     };
     return {conv, one, scales: scales[name]};
 }
