@@ -83,7 +83,13 @@ export class DigitsPanel {
             missing = set.missing();
         if (missing.length > 0) {
             const words = missing.map(({label, count}) => t('digits.missing', {label, count}));
-            return t('digits.status.need', {count: set.count, missing: words.join(', ')});
+            return t('digits.status.need', {
+                count: set.count,
+                missing: words.join(t('word.comma')),
+            });
+        }
+        if (set.count === 0) {
+            return t('digits.status.none');
         }
         if (!set.isReady) {
             return t('digits.status.two', {count: set.count});

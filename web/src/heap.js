@@ -15,14 +15,18 @@ export class Heap {
         try {
             return body();
         } finally {
-            for (const address of this.taken.splice(before)) { this.module._free(address); }
+            for (const address of this.taken.splice(before)) {
+                this.module._free(address);
+            }
         }
     }
 
     /** Memory for the present scope; a RangeError without. */
     take(bytes) {
         const address = bytes <= 0x7fffffff ? this.module._malloc(Math.max(1, bytes)) : 0;
-        if (address === 0) { throw new RangeError(`no memory for ${bytes} bytes`); }
+        if (address === 0) {
+            throw new RangeError(`no memory for ${bytes} bytes`);
+        }
         this.taken.push(address);
         return address;
     }
@@ -36,7 +40,9 @@ export class Heap {
 
     /** The address of a copy of some floats; 0 for none. */
     floats(values) {
-        if (!values) { return 0; }
+        if (!values) {
+            return 0;
+        }
         const address = this.take(values.length * 4);
         this.module.HEAPF32.set(values, address >> 2);
         return address;
@@ -46,15 +52,22 @@ export class Heap {
     words(first, floats, last) {
         const address = this.take((first.length + floats.length + last.length) * 4);
         let at = address >> 2;
-        for (const value of first) { this.module.HEAP32[at++] = Number(value); }
-        for (const value of floats) { this.module.HEAPF32[at++] = value; }
-        for (const value of last) { this.module.HEAPU32[at++] = value; }
+        for (const value of first) {
+            this.module.HEAP32[at++] = Number(value);
+        }
+        for (const value of floats) {
+            this.module.HEAPF32[at++] = value;
+        }
+        for (const value of last) {
+            this.module.HEAPU32[at++] = value;
+        }
         return address;
     }
 
     /** The address of a text with its ending zero. */
     string(text) {
-        const bytes = this.module.lengthBytesUTF8(text) + 1, address = this.take(bytes);
+        const bytes = this.module.lengthBytesUTF8(text) + 1,
+            address = this.take(bytes);
         this.module.stringToUTF8(text, address, bytes);
         return address;
     }
@@ -68,7 +81,9 @@ export class Heap {
     }
 
     /** The text at an address. */
-    text(address) { return this.module.UTF8ToString(address); }
+    text(address) {
+        return this.module.UTF8ToString(address);
+    }
 
     /** A copy of floats. */
     copyFloats(address, count) {

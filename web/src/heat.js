@@ -63,40 +63,44 @@ export function fitCanvas(canvas) {
     return {context, width, height, ratio};
 }
 
+/** Where tiles begin along one axis: each of `taps` cells, a gap between two, all in the middle. */
+function tileEdges(size, count, taps, tile, gap) {
+    const first = (size - count * tile - (count - 1) * gap) / 2;
+    return (index, tap) => Math.round(first + index * (tile + gap) + (tap * tile) / taps);
+}
+
 /**
- * Draws a kernel, a tile of kh x kw cells for each pair of channels.
+ * Draws a kernel, a tile of kh x kw square cells for each pair of channels.
  * @param {HTMLCanvasElement} canvas
  * @param {ArrayLike<number>} values stored c_out, kh, kw, c_in
  * @param {number[]} shape [c_out, kh, kw, c_in]
  * @param {number} limit the value of the fullest colour
- * @param {boolean} [isWide] c_out runs to the right rather than down
+ * @param {boolean} [isWide] c_out runs to the right rather than down, and wraps where c_in is 1
  */
 export function drawKernel(canvas, values, shape, limit, isWide = false) {
     const [cOut, kh, kw, cIn] = shape;
     const {context, width, height} = fitCanvas(canvas);
-    const [columns, rows] = isWide ? [cOut, cIn] : [cIn, cOut];
-    const gap = Math.min(width / columns, height / rows) * (columns * rows > 400 ? 0.05 : 0.09);
-    const edge = (index, count, taps, tap, size) => {
-        const tile = (size - gap * (count + 1)) / count;
-        return Math.round(gap + index * (tile + gap) + (tap * tile) / taps);
-    };
+    const across = isWide ? (cIn === 1 ? Math.ceil(cOut / Math.ceil(cOut / 8)) : cOut) : cIn;
+    const down = (cOut * cIn) / across;
+    const share = across * down > 400 ? 0.05 : 0.09;
+    const tile = Math.min(
+        width / (across + share * (across + 1)),
+        height / (Math.ceil(down) + share * (Math.ceil(down) + 1)),
+    );
+    const x = tileEdges(width, across, kw, tile, share * tile);
+    const y = tileEdges(height, Math.ceil(down), kh, tile, share * tile);
     for (let o = 0; o < cOut; o++) {
         for (let i = 0; i < cIn; i++) {
-            const [column, row] = isWide ? [o, i] : [i, o];
-            for (let y = 0; y < kh; y++) {
-                for (let x = 0; x < kw; x++) {
-                    const value = values[((o * kh + y) * kw + x) * cIn + i];
-                    const left = edge(column, columns, kw, x, width);
-                    const top = edge(row, rows, kh, y, height);
-                    const [r, g, b] = heatColour(value / limit);
-                    context.fillStyle = `rgb(${r},${g},${b})`;
-                    context.fillRect(
-                        left,
-                        top,
-                        edge(column, columns, kw, x + 1, width) - left,
-                        edge(row, rows, kh, y + 1, height) - top,
-                    );
-                }
+            const at = isWide ? i * cOut + o : o * cIn + i;
+            const column = at % across,
+                row = Math.floor(at / across);
+            for (let tap = 0; tap < kh * kw; tap++) {
+                const v = Math.floor(tap / kw),
+                    u = tap % kw;
+                const [left, top] = [x(column, u), y(row, v)];
+                const tone = heatColour(values[(o * kh * kw + tap) * cIn + i] / limit);
+                context.fillStyle = `rgb(${tone.join(',')})`;
+                context.fillRect(left, top, x(column, u + 1) - left, y(row, v + 1) - top);
             }
         }
     }

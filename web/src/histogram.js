@@ -28,32 +28,38 @@ export function scaleStart(name) {
     return index > 0 ? Math.sqrt(2 / index) : 1;
 }
 
-/** Ends of a common axis for all rows: tenths, at least 0.9 to 1.1. */
+/** A block's scales as shares of where they start: {s, t, u}; u starts at 1, or is null. */
+function shares({name, s, t, u}) {
+    const start = scaleStart(name);
+    const divide = (values) => Array.from(values, (value) => value / start);
+    return {s: divide(s), t: divide(t), u};
+}
+
+/** Ends of a common axis for all rows, as shares of their start: tenths, at least 0.9 to 1.1. */
 export function scaleRange(rows) {
     let low = 0.9,
         high = 1.1;
-    for (const row of rows) {
-        for (const values of [row.s, row.t, row.u ?? []]) {
-            for (const value of values) {
-                low = Math.min(low, value);
-                high = Math.max(high, value);
-            }
+    for (const {s, t, u} of rows.map(shares)) {
+        for (const value of [...s, ...t, ...(u ?? [])]) {
+            low = Math.min(low, value);
+            high = Math.max(high, value);
         }
     }
     return {low: Math.floor(low * 10) / 10, high: Math.ceil(high * 10) / 10};
 }
 
-/** Draws s, t and u of one block, each a row of bars; dashed: where they start. */
+/** Draws s, t and u of one block, each a row of bars, divided by their start (dashed). */
 export function drawScales(canvas, row, {low, high}) {
     const {context, width, height, ratio} = fitCanvas(canvas);
+    const {s, t, u} = shares(row);
     const sets = [
-        ['--one', row.s],
-        ['--two', row.t],
-        ['--three', row.u],
-    ].filter(([, v]) => v);
+        ['--one', s],
+        ['--two', t],
+        ['--three', u],
+    ].filter(([, values]) => values);
     const count = 24,
         lane = height / 3;
-    const place = (value) => ((value - low) / (high - low)) * width;
+    const start = ((1 - low) / (high - low)) * width;
     sets.forEach(([tone, values], i) => {
         const bins = histogramBins(values, low, high, count);
         const most = Math.max(...bins, 1);
@@ -69,7 +75,6 @@ export function drawScales(canvas, row, {low, high}) {
         });
         context.fillStyle = colour('--rule');
         context.fillRect(0, (i + 1) * lane - ratio, width, ratio);
-        const start = place(tone === '--three' ? 1 : scaleStart(row.name));
         context.strokeStyle = colour('--ink');
         context.lineWidth = ratio;
         context.setLineDash([2 * ratio, 2 * ratio]);

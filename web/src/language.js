@@ -53,6 +53,7 @@ export function setLanguage(name) {
     for (const element of document.querySelectorAll('[data-label]')) {
         element.setAttribute('aria-label', t(element.dataset.label));
     }
+    delete document.documentElement.dataset.waiting;
     for (const listener of listeners) {
         listener();
     }

@@ -3,7 +3,7 @@ import {LINES, RunChart, lineKey} from './charts.js';
 import {$, guarded, make} from './controls.js';
 import {drawKernel, drawLegend, extremes, heatLimit} from './heat.js';
 import {onLanguage, t} from './language.js';
-import {fixed, power, scientific, short, whole} from './numbers.js';
+import {difference as differenceWords, fixed, power, scientific, short, whole} from './numbers.js';
 import {listenToMaskForm, maskSettings, refreshMaskForm} from './mask_form.js';
 import {onTheme} from './theme.js';
 
@@ -238,7 +238,7 @@ export class MaskLesson {
         }
         const {step, difference} = this.state,
             {isMasked, clip} = this.curve();
-        const value = scientific(difference);
+        const value = differenceWords(difference);
         if (difference < ROUNDING) {
             return t('mask.stays', {step: whole(step), value});
         }

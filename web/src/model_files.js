@@ -28,6 +28,7 @@ export class ModelFiles {
             const [file] = event.target.files;
             event.target.value = '';
             if (file) {
+                $('train-file-note').textContent = '';
                 void this.lesson.queue(() => action(file), $(place));
             }
         });
@@ -65,20 +66,31 @@ export class ModelFiles {
     }
 
     async loadScales(file) {
-        const {engine, panels} = this.lesson;
         const content = await this.read(file);
+        const rows = await this.inspect(file, content);
+        await this.keepScales(file, content, rows);
+        this.lesson.setMode('target');
+        this.lesson.panels.scales.show(rows, 'target');
+    }
+
+    /** The scales in a file; its name, not the engine's, stands in what may be wrong with it. */
+    async inspect(file, content) {
+        const {engine} = this.lesson;
         await engine.call('fileWrite', TRIAL, content);
-        let rows;
         try {
-            rows = await engine.call('scalesInspect', TRIAL);
+            return await engine.call('scalesInspect', TRIAL);
+        } catch (error) {
+            error.message = error.message.replaceAll(TRIAL, file.name);
+            throw error;
         } finally {
             await engine.call('fileRemove', TRIAL);
         }
-        await engine.call('fileWrite', FILES.scales, content);
+    }
+
+    async keepScales(file, content, rows) {
+        await this.lesson.engine.call('fileWrite', FILES.scales, content);
         this.loaded = {name: file.name, blocks: rows.length};
         $('train-scale-source').value = 'file';
-        this.lesson.setMode('target');
-        panels.scales.show(rows, 'target');
     }
 
     /** The bytes of a safetensors file; anything else is refused before the engine sees it. */
@@ -96,7 +108,7 @@ export class ModelFiles {
     async save() {
         const {trainer, engine} = this.lesson;
         const content = await engine.call('trainerSave', trainer.id);
-        const name = `repopt-${trainer.run.mode}-seed${trainer.settings.seed}.safetensors`;
+        const name = `repopt-${trainer.settings.mode}-seed${trainer.settings.seed}.safetensors`;
         const url = URL.createObjectURL(new Blob([content]));
         const link = Object.assign(document.createElement('a'), {href: url, download: name});
         link.click();
@@ -123,13 +135,27 @@ export class ModelFiles {
         }
         await lesson.engine.call('fileWrite', FILES.model, content);
         const settings = {...trainSettings(), mode, data};
-        await lesson.open(settings, {
-            weight: FILES.model,
-            net: asked.net,
-            scale: mode === 'target' ? FILES.model : undefined,
-        });
+        const files = {weight: FILES.model, net: asked.net};
+        if (mode === 'target') {
+            await this.openTarget(file, content, settings, files);
+        } else {
+            await lesson.open(settings, files);
+        }
         this.follow(mode, data, asked.width);
         $('train-file-note').textContent = await this.judge(file.name, mode);
+    }
+
+    /**
+     * A trained target is a plain net; opened as one, it is not re-initialised. Its scales serve
+     * the next run.
+     */
+    async openTarget(file, content, settings, files) {
+        const {lesson} = this;
+        const rows = await this.inspect(file, content);
+        await lesson.open({...settings, mode: 'normal'}, files, 'target');
+        lesson.trainer.isFinished = true;
+        lesson.trainer.scales = rows;
+        await this.keepScales(file, content, rows);
     }
 
     /** The controls say what was loaded. */
@@ -151,6 +177,11 @@ export class ModelFiles {
         await lesson.evaluate();
         await lesson.panels.update();
         const {top1} = lesson.trainer.run.result;
-        return t('train.loaded', {name, mode: t(`mode.${mode}`), top1: fixed(100 * top1, 1)});
+        const words = t('train.loaded', {
+            name,
+            mode: t(`mode.${mode}`),
+            top1: fixed(100 * top1, 1),
+        });
+        return mode === 'target' ? words + t('train.loadedtarget') : words;
     }
 }

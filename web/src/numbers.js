@@ -1,5 +1,7 @@
 // numbers.js - how the page writes numbers.
 
+/** With blanks at which no line ends. */
+const TIMES = '\u00a0×\u00a0';
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
 /** A small number as 2.4 × 10⁻⁷; zero as 0. */
@@ -15,12 +17,19 @@ export function scientific(value) {
         .split('')
         .map((d) => SUPERSCRIPTS[d])
         .join('');
-    return `${minus(mantissa)} × 10${Number(exponent) < 0 ? '⁻' : ''}${digits}`;
+    return `${minus(mantissa)}${TIMES}10${Number(exponent) < 0 ? '⁻' : ''}${digits}`;
+}
+
+/** A difference: 0.12, and 2.4 × 10⁻⁷ where it is small. */
+export function difference(value) {
+    return value >= 0.01 && Number.isFinite(value)
+        ? String(Number(value.toPrecision(2)))
+        : scientific(value);
 }
 
 /** A power of ten as 10⁻⁷; other numbers as scientific() has them. */
 export function power(value) {
-    return scientific(value).replace(/^1\.0 × /, '');
+    return scientific(value).replace(`1.0${TIMES}10`, '10');
 }
 
 /** `digits` places behind the point, with a proper minus sign. */

@@ -200,8 +200,13 @@ export class TrainLesson {
         await this.open(settings, files);
     }
 
-    /** Makes a trainer; the one before stays where that fails. */
-    async open(settings, files) {
+    /**
+     * Makes a trainer; the one before stays where that fails.
+     * @param {Object} settings as trainSettings gives them
+     * @param {Object} files as trainPairs takes them
+     * @param {string} [mode] what the run is shown as
+     */
+    async open(settings, files, mode = settings.mode) {
         $('train-count-line').textContent = t('train.preparing');
         if (settings.data === 'digits') {
             for (const [name, bytes] of this.digits.set.files()) {
@@ -217,7 +222,7 @@ export class TrainLesson {
         if (this.trainer) {
             await this.engine.call('trainerDestroy', this.trainer.id);
         }
-        const run = new Run(settings.mode, info);
+        const run = new Run(mode, info);
         const perEpoch = Math.max(1, Math.round(info.maxIteration / settings.epochs));
         this.trainer = {
             id: info.id,

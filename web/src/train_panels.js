@@ -56,7 +56,8 @@ export class TrainPanels {
         }
         this.drawn = performance.now();
         await this.kernel.update(engine, trainer);
-        this.scales.show(await engine.call('trainerScales', trainer.id), trainer.run.mode);
+        const rows = trainer.scales ?? (await engine.call('trainerScales', trainer.id));
+        this.scales.show(rows, trainer.run.mode);
         await this.guess();
     }
 

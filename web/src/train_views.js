@@ -143,7 +143,7 @@ export class TryView {
         const shown = this.shown;
         const names = shown ? shown.info.classNames.map(className) : [];
         $('try-note').textContent = shown
-            ? t('try.drawn', {names: names.join(', ')})
+            ? t('try.drawn', {names: names.join(t('word.comma'))})
             : t('try.none');
         const best = shown ? largestIndex(shown.shares, 0, names.length) : -1;
         $('try-bars').replaceChildren(

@@ -4,7 +4,7 @@ import {test} from 'node:test';
 import {DigitSet, LEAST_OF_EACH, idxImages, idxLabels, inkBox} from '../src/digits.js';
 import {heatColour, heatLimit} from '../src/heat.js';
 import {histogramBins, scaleRange, scaleStart} from '../src/histogram.js';
-import {fixed, power, scientific, short} from '../src/numbers.js';
+import {difference, fixed, power, scientific, short} from '../src/numbers.js';
 import {presetKernels} from '../src/presets.js';
 import {decodeSettings, encodeSettings} from '../src/share.js';
 import {
@@ -42,13 +42,13 @@ test('histogram bins count every finite value once', () => {
     );
 });
 
-test('the axis of the scales holds all of them and their start', () => {
+test('the axis of the scales holds all of them, as shares of their start', () => {
     const rows = [
-        {s: [0.21, 1], t: [1.3], u: null},
-        {s: [1], t: [-0.34], u: [1.91]},
+        {name: 'stage0', s: [0.21, 1], t: [1.3], u: null},
+        {name: 'stage1.1', s: [Math.SQRT2], t: [-0.34], u: [1.91]},
     ];
     const {low, high} = scaleRange(rows);
-    assert.ok(low <= -0.34 && low >= -0.5 && high >= 1.91 && high <= 2.0);
+    assert.ok(low <= -0.24 && low >= -0.4 && high >= 1.91 && high <= 2.0);
     assert.equal(scaleStart('stage0'), 1);
     assert.equal(scaleStart('stage3.0'), 1);
     assert.equal(scaleStart('stage3.2'), 1);
@@ -141,7 +141,9 @@ test('presets keep what they promise', () => {
 });
 
 test('numbers are written as people write them', () => {
-    assert.equal(scientific(2.38e-7), '2.4 × 10⁻⁷');
+    assert.equal(scientific(2.38e-7), '2.4\u00a0×\u00a010⁻⁷');
+    assert.equal(difference(0.196), '0.2');
+    assert.equal(difference(2e-3), '2.0\u00a0×\u00a010⁻³');
     assert.equal(scientific(0), '0');
     assert.equal(power(1e-8), '10⁻⁸');
     assert.equal(fixed(-0.001), '0.00');

@@ -30,6 +30,7 @@ test('every sentence stands in both languages with the same values', () => {
 test('Chinese sentences are Chinese', () => {
     const same = [
         'mode.target',
+        'word.comma',
         'mask.no',
         'samples.',
         'scales.label',
