@@ -104,7 +104,7 @@ export class RunChart {
             width: this.host.clientWidth || 300,
             height: this.host.clientHeight || 250,
             legend: {show: false},
-            cursor: {drag: {x: false, y: false}},
+            cursor: {show: false},
             scales: {
                 x: {time: false, range: (u, low, high) => [0, this.xMost(high)]},
                 y: isLog ? {distr: 3, range: logRange} : {range: range ?? lineRange},

@@ -1,7 +1,7 @@
 // main.js - starts the page: language, colours, settings of the link, engine, lessons.
 import {connect} from './client.js';
 import {$} from './controls.js';
-import {language, onLanguage, preferredLanguage, setLanguage, t} from './language.js';
+import {onLanguage, preferredLanguage, setLanguage, t} from './language.js';
 import {MergeLesson} from './merge_lesson.js';
 import {bytes} from './numbers.js';
 import {decodeSettings, encodeSettings, readSettings, writeSettings} from './share.js';
@@ -117,9 +117,13 @@ async function startEngine() {
         const engine = await connect((share) => {
             $('engine-progress').value = share;
         });
-        engine.onGone = () => breakDown(t('engine.gone'));
-        showEngine(engine.info);
-        onLanguage(() => showEngine(engine.info));
+        let say = () => showEngine(engine.info);
+        engine.onGone = () => {
+            say = () => breakDown(t('engine.gone'));
+            say();
+        };
+        onLanguage(() => say());
+        say();
         return engine;
     } catch (error) {
         breakDown(
@@ -151,9 +155,7 @@ function startLater(name, path, className, engine) {
         const module = await import(path);
         lessons[name] = new module[className]();
         await lessons[name].start(engine);
-        if (language()) {
-            $(name).dataset.ready = 'true';
-        }
+        $(name).dataset.ready = 'true';
     });
 }
 

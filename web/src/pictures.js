@@ -76,7 +76,8 @@ export async function pictureFromCamera() {
         dialog.onclose = () => resolve(null);
         video.srcObject = stream;
         dialog.showModal();
-        void video.play();
+        // A dialog closed before the first frame interrupts it; nothing is lost.
+        video.play().catch(() => {});
     });
     for (const track of stream.getTracks()) {
         track.stop();

@@ -167,7 +167,7 @@ export const text = {
     'mode.normal': ['Plain SGD', '普通 SGD'],
     'mode.note.hyper_search': ['Blocks with branches; s, t and u are trained. A step costs no more than a plain one, because the branches are folded first.', '带分支的模块，训练 s、t、u。分支先被折叠，所以一步的开销与普通网络相同。'],
     'mode.note.target': ['One convolution per block, re-initialised and masked with the searched scales.', '每个模块一个卷积，用搜索到的系数重新初始化并做掩码。'],
-    'mode.note.normal': ['The same net, the ordinary optimizer. At this size the three end close together, within chance.', '同样的网络，普通优化器。在这个规模上三者结果相近，差异在偶然范围内。'],
+    'mode.note.normal': ['The same plain net with the ordinary optimizer, to compare with. One short run ranks nothing: try other seeds and learning rates.', '同样的普通网络，普通优化器，用来对照。一次短训练说明不了优劣：请换种子和学习率再试。'],
     'train.scales': ['Scales', '缩放系数'],
     'train.fromsearch': ['of the last search', '来自上次搜索'],
     'train.fromfile': ['of a file', '来自文件'],
