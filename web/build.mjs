@@ -71,7 +71,7 @@ function engineFiles() {
         : [];
     if (!found.includes('repopt-simd.wasm')) {
         fail(
-            `${values.engine}: repopt-simd.wasm is missing; build it first: ` +
+            `${relative(process.cwd(), values.engine)}: no repopt-simd.wasm; build it first: ` +
                 'cmake --preset web && cmake --build --preset web',
         );
     }

@@ -1,13 +1,19 @@
 // sw.js - keeps the page's files for use without a network. build.mjs fills in version and files.
+//
+// sw.js?engine=simd keeps that engine of the three, the one which the page has chosen.
 const CACHE = 'repopt-__VERSION__';
 const FILES = __FILES__;
+const ENGINE = new URL(location.href).searchParams.get('engine');
+const KEPT = FILES.filter(
+    (file) => !file.startsWith('engine/') || file.startsWith(`engine/repopt-${ENGINE}.`),
+);
 
 addEventListener('install', (event) => {
     event.waitUntil(
         (async () => {
             const cache = await caches.open(CACHE);
             await cache.addAll(
-                ['./', ...FILES].map((file) => new Request(file, {cache: 'no-cache'})),
+                ['./', ...KEPT].map((file) => new Request(file, {cache: 'no-cache'})),
             );
             await skipWaiting();
         })(),

@@ -159,12 +159,12 @@ function startLater(name, path, className, engine) {
     });
 }
 
-async function startOffline() {
+async function startOffline({variant}) {
     if (!('serviceWorker' in navigator) || location.protocol === 'file:') {
         return;
     }
     try {
-        await navigator.serviceWorker.register('sw.js');
+        await navigator.serviceWorker.register(`sw.js?engine=${variant}`);
         await navigator.serviceWorker.ready;
         const say = () => {
             $('offline-note').textContent = t('page.offline');
@@ -191,7 +191,7 @@ async function start() {
     $('merge').dataset.ready = 'true';
     startLater('mask', './mask_lesson.js', 'MaskLesson', engine);
     startLater('train', './train_lesson.js', 'TrainLesson', engine);
-    await startOffline();
+    await startOffline(engine.info);
 }
 
 void start();
