@@ -446,7 +446,7 @@ static void test_shipped_configs(void **state) {
         "mnist/search",   "mnist/repopt",     "mnist/sgd",         "folder/search",
         "folder/repopt",  "folder/sgd",       "fcos/drawn_search", "fcos/drawn_repopt",
         "fcos/drawn_sgd", "fcos/bccd_search", "fcos/bccd_repopt",  "fcos/bccd_sgd",
-        "fcos/bccd_best"};
+        "fcos/bccd_large_repopt"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[512];
         snprintf(path, sizeof path, "%s/../../configs/%s.yaml", REP_TEST_DATA, names[i]);
@@ -454,7 +454,7 @@ static void test_shipped_configs(void **state) {
         CHECK_OK(rep_config_merge_file(config, path));
         const rep_values *v = rep_config_values(config);
         const char *last = strrchr(names[i], '/') + 1;
-        if (strchr(last, '_')) { last = strchr(last, '_') + 1; }
+        if (strrchr(last, '_')) { last = strrchr(last, '_') + 1; }
         const char *mode = strcmp(last, "search") == 0   ? "hyper_search"
                            : strcmp(last, "repopt") == 0 ? "target"
                            : strcmp(last, "repvgg") == 0 ? "repvgg_block"
