@@ -77,8 +77,14 @@ export class MaskLesson {
         $('mask-run').textContent = t(this.isRunning ? 'word.pause' : 'word.run');
     }
 
-    /** New nets; the curve so far stays in the plot, paler company for the next one. */
-    async reset() {
+    /** New nets; steps asked for meanwhile wait for them. */
+    reset() {
+        this.making = this.create();
+        return this.making;
+    }
+
+    /** The curve so far stays in the plot, paler company for the next one. */
+    async create() {
         const turn = (this.turn = (this.turn ?? 0) + 1);
         const settings = maskSettings();
         await guarded($('mask-error'), async () => {
@@ -135,6 +141,7 @@ export class MaskLesson {
 
     /** Steps, of which the last is shown. Returns whether all went well. */
     async advance(count) {
+        await this.making;
         if (!this.net) {
             return false;
         }
@@ -239,7 +246,8 @@ export class MaskLesson {
         const {step, difference} = this.state,
             {isMasked, clip} = this.curve();
         const value = differenceWords(difference);
-        if (difference < ROUNDING) {
+        const isEqual = isMasked && clip !== 'plain';
+        if (isEqual && difference < ROUNDING) {
             return t('mask.stays', {step: whole(step), value});
         }
         const cause = !isMasked ? 'mask' : clip === 'plain' ? 'plain' : 'grown';
