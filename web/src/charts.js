@@ -133,30 +133,43 @@ export class RunChart {
                     spanGaps: true,
                 })),
             ],
-            hooks: {drawClear: [(u) => this.drawBand(u)]},
+            hooks: {drawClear: [(u) => this.drawBand(u)], draw: [(u) => this.drawBandName(u)]},
         };
     }
 
+    /** Top of the band in the canvas's own pixels. */
+    bandTop(u, limit) {
+        const {top, height} = u.bbox;
+        return Math.max(top, Math.min(top + height, u.valToPos(limit, 'y', true)));
+    }
+
+    /** The band lies below the grid, its name above. */
     drawBand(u) {
         const band = this.options.band?.();
         if (!band) {
             return;
         }
         const {left, top, width, height} = u.bbox;
-        const y = Math.max(top, Math.min(top + height, u.valToPos(band.limit, 'y', true)));
+        const y = this.bandTop(u, band.limit);
         u.ctx.save();
         u.ctx.globalAlpha = 0.12;
         u.ctx.fillStyle = colour('--three');
         u.ctx.fillRect(left, y, width, top + height - y);
-        u.ctx.globalAlpha = 1;
+        u.ctx.restore();
+    }
+
+    drawBandName(u) {
+        const band = this.options.band?.();
+        if (!band) {
+            return;
+        }
+        const {left, top, width, height} = u.bbox;
+        const y = this.bandTop(u, band.limit) + 18 * devicePixelRatio;
+        u.ctx.save();
         u.ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
         u.ctx.fillStyle = colour('--three');
         u.ctx.textAlign = 'right';
-        u.ctx.fillText(
-            band.label,
-            left + width - 8,
-            Math.min(top + height - 6, y + 18 * devicePixelRatio),
-        );
+        u.ctx.fillText(band.label, left + width - 8, Math.min(top + height - 6, y));
         u.ctx.restore();
     }
 }
