@@ -202,7 +202,7 @@ export const text = {
     'train.files': ['Model file (safetensors)', '模型文件（safetensors）'],
     'train.save': ['Download model', '下载模型'],
     'train.load': ['Load model …', '加载模型……'],
-    'train.saved': ['Saved {name}, {size}: a checkpoint as the repopt program writes it. Give it there as SCALE (a search) or MODEL.WEIGHT.', '已保存 {name}，{size}：与 repopt 程序写出的检查点相同，可作为 SCALE（搜索）或 MODEL.WEIGHT 使用。'],
+    'train.saved': ['Saved {name}, {size}. `repopt test --config-file FILE MODEL.WEIGHT {name}` reads it; FILE is the configuration in its metadata.', '已保存 {name}，{size}。`repopt test --config-file FILE MODEL.WEIGHT {name}` 可读取它；FILE 是其元数据中的配置。'],
     'train.loaded': ['Loaded “{name}”: {mode}, test accuracy {top1} %.', '已加载“{name}”：{mode}，测试准确率 {top1} %。'],
     'train.loadedtarget': [' It can be tested now; Start trains anew with the scales that it carries.', '现在可以测试它；“开始”将用其中的系数重新训练。'],
     'train.othermode': ['“{name}” holds a net of mode {mode}; this page trains searches, RepOptimizer and plain SGD.', '“{name}”中的网络模式是 {mode}；本页只训练搜索、RepOptimizer 和普通 SGD。'],
