@@ -9,6 +9,16 @@ const MODES = ['hyper_search', 'target', 'normal'];
 /** Where a file is looked into before it takes the place of the one before. */
 const TRIAL = '/upload/trial.safetensors';
 
+/** Runs an action; what it finds wrong names the visitor's file, not the engine's copy of it. */
+async function named(file, path, action) {
+    try {
+        return await action();
+    } catch (error) {
+        error.message = error.message.replaceAll(path, file.name);
+        throw error;
+    }
+}
+
 /** Uploads and downloads of a TrainLesson, and which scales there are. */
 export class ModelFiles {
     /** @param {import('./train_lesson.js').TrainLesson} lesson */
@@ -73,15 +83,12 @@ export class ModelFiles {
         this.lesson.panels.scales.show(rows, 'target');
     }
 
-    /** The scales in a file; its name, not the engine's, stands in what may be wrong with it. */
+    /** The scales in a file. */
     async inspect(file, content) {
         const {engine} = this.lesson;
         await engine.call('fileWrite', TRIAL, content);
         try {
-            return await engine.call('scalesInspect', TRIAL);
-        } catch (error) {
-            error.message = error.message.replaceAll(TRIAL, file.name);
-            throw error;
+            return await named(file, TRIAL, () => engine.call('scalesInspect', TRIAL));
         } finally {
             await engine.call('fileRemove', TRIAL);
         }
@@ -136,11 +143,11 @@ export class ModelFiles {
         await lesson.engine.call('fileWrite', FILES.model, content);
         const settings = {...trainSettings(), mode, data};
         const files = {weight: FILES.model, net: asked.net};
-        if (mode === 'target') {
-            await this.openTarget(file, content, settings, files);
-        } else {
-            await lesson.open(settings, files);
-        }
+        await named(file, FILES.model, () =>
+            mode === 'target'
+                ? this.openTarget(file, content, settings, files)
+                : lesson.open(settings, files),
+        );
         this.follow(mode, data, asked.width);
         $('train-file-note').textContent = await this.judge(file.name, mode);
     }
