@@ -27,17 +27,27 @@ export class Run {
     /**
      * @param {string} mode
      * @param {Object} info as trainerCreate gives it
+     * @param {number} perEpoch steps
      */
-    constructor(mode, info) {
-        Object.assign(this, {mode, info, line: LINE_OF[mode] ?? LINES[3], step: 0, ms: 0});
+    constructor(mode, info, perEpoch) {
+        const line = LINE_OF[mode] ?? LINES[3];
+        Object.assign(this, {mode, info, perEpoch, line, step: 0, ms: 0});
+        this.mean = {epoch: 0, count: 0, sum: 0};
         this.losses = {xs: [], ys: []};
         this.accuracies = {xs: [], ys: []};
         this.result = null;
     }
 
-    /** Notes the steps just made. */
+    /** Notes the steps just made, of one epoch; `loss`: their mean. */
     addStep({iteration, loss, ms}) {
         const {xs, ys} = this.losses;
+        const count = iteration - this.step,
+            epoch = Math.floor(this.step / this.perEpoch);
+        const {mean} = this;
+        this.mean =
+            epoch === mean.epoch
+                ? {epoch, count: mean.count + count, sum: mean.sum + count * loss}
+                : {epoch, count, sum: count * loss};
         const before = ys.length > 0 ? ys[ys.length - 1] : loss;
         xs.push(iteration);
         ys.push(before + Math.max(SMOOTHING, 1 / (ys.length + 1)) * (loss - before));
@@ -52,8 +62,9 @@ export class Run {
         this.accuracies.ys.push(100 * result.top1);
     }
 
+    /** The mean over the epoch so far: the same in every visit, however many steps a call makes. */
     get loss() {
-        return this.losses.ys[this.losses.ys.length - 1] ?? NaN;
+        return this.mean.sum / this.mean.count;
     }
 }
 

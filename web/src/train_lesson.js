@@ -18,6 +18,7 @@ export class TrainLesson {
         this.trainer = null;
         this.isRunning = false;
         this.work = Promise.resolve();
+        this.queued = 0;
         this.log = new RunLog();
         this.panels = new TrainPanels(this);
         this.digits = new DigitsPanel(() => this.digitsChanged());
@@ -137,10 +138,14 @@ export class TrainLesson {
 
     /** Actions that change the trainer run one after the other. */
     queue(action, place = $('train-error')) {
+        $('train').dataset.busy = String(++this.queued);
         this.work = this.work
             .then(() => guarded(place, action))
             .then((isFine) => {
                 this.refresh();
+                if (--this.queued === 0) {
+                    delete $('train').dataset.busy;
+                }
                 return isFine;
             });
         return this.work;
@@ -222,8 +227,8 @@ export class TrainLesson {
         if (this.trainer) {
             await this.engine.call('trainerDestroy', this.trainer.id);
         }
-        const run = new Run(mode, info);
         const perEpoch = Math.max(1, Math.round(info.maxIteration / settings.epochs));
+        const run = new Run(mode, info, perEpoch);
         this.trainer = {
             id: info.id,
             info,
@@ -231,9 +236,10 @@ export class TrainLesson {
             perEpoch,
             settings,
             isFinished: false,
-            key: settingsKey(),
+            key: settingsKey(settings),
         };
         this.log.add(run);
+        $('train-result').textContent = this.sentence();
         this.panels.open(this.trainer);
         this.showData();
         this.showLine();
