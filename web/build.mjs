@@ -16,12 +16,13 @@ import {
     writeFileSync,
 } from 'node:fs';
 import {basename, dirname, join, relative} from 'node:path';
+import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {gzipSync} from 'node:zlib';
 import {text} from './src/text.js';
 
 const LIMIT_BYTES = 1e6;
-const here = import.meta.dirname;
+const here = dirname(fileURLToPath(import.meta.url));
 const {values} = parseArgs({
     options: {
         engine: {type: 'string', default: join(here, '../build/web')},

@@ -6,7 +6,8 @@
 import {createReadStream} from 'node:fs';
 import {stat} from 'node:fs/promises';
 import {createServer} from 'node:http';
-import {extname, join, normalize, resolve, sep} from 'node:path';
+import {dirname, extname, join, normalize, resolve, sep} from 'node:path';
+import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 
 const TYPES = {
@@ -28,7 +29,8 @@ const {values, positionals} = parseArgs({
         below: {type: 'string', default: '/'},
     },
 });
-const root = resolve(positionals[0] ?? join(import.meta.dirname, '../build/web/page'));
+const here = dirname(fileURLToPath(import.meta.url));
+const root = resolve(positionals[0] ?? join(here, '../build/web/page'));
 const below = `/${values.below.replace(/^\/|\/$/g, '')}/`.replace('//', '/');
 
 function headersOf(path) {

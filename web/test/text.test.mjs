@@ -1,12 +1,13 @@
 // text.test.mjs - both languages say everything, and nothing says what nobody asks for.
 import assert from 'node:assert/strict';
 import {readFileSync, readdirSync} from 'node:fs';
-import {join} from 'node:path';
+import {dirname, join} from 'node:path';
 import {test} from 'node:test';
+import {fileURLToPath} from 'node:url';
 import {fill, preferredLanguage} from '../src/language.js';
 import {text} from '../src/text.js';
 
-const root = join(import.meta.dirname, '..');
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const html = readFileSync(join(root, 'index.html'), 'utf8');
 const sources = readdirSync(join(root, 'src'))
     .filter((name) => name.endsWith('.js') && name !== 'text.js')
