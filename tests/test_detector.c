@@ -448,7 +448,7 @@ static void test_deploy(void **state) {
         make_program(&deployed, "cpu:float64");
         draw_norms(&trained);
         const rep_net to = net_of(&deployed), from = net_of(&trained);
-        CHECK_OK(rep_detector_deploy(&to, &from, &trained.spec, mode));
+        CHECK_OK(rep_model_fold(&to, &from));
         run_evaluation(&trained);
         run_evaluation(&deployed);
         for (int level = 0; level < REP_DETECTOR_LEVELS; level++) {
@@ -460,8 +460,8 @@ static void test_deploy(void **state) {
             expect_same(&deployed, a->keypoints, &trained, b->keypoints);
         }
         assert_false(rep_graph_find(deployed.graph, "backbone.stem.bn.weight"));
-        CHECK_FAILS(rep_detector_deploy(&from, &from, &trained.spec, mode), REP_ERR_ARGUMENT,
-                    ".conv");
+        CHECK_FAILS(rep_model_fold(&from, &from), REP_ERR_ARGUMENT, ".conv");
+        CHECK_FAILS(rep_model_fold(&to, &to), REP_ERR_ARGUMENT, "folded already");
         finish(&trained);
         finish(&deployed);
     }

@@ -130,20 +130,6 @@ REP_NODISCARD rep_status rep_detector_build(rep_model **out, rep_graph *graph,
                                             bool is_training, int32_t batch, int32_t height,
                                             int32_t width);
 
-/* A net and the program that holds its values. */
-typedef struct rep_net {
-    const rep_model *model;
-    const rep_graph *graph;
-    rep_program *program;
-} rep_net;
-
-/* Folds a trained net, built from `spec` in `mode`, into one built from the same spec with
- * is_deployed, of any batch and picture size: a block becomes one convolution with bias, per level
- * where it has level norms, and everything else is copied. Computed in double precision.
- * Errors: REP_ERR_ARGUMENT for nets that do not belong together. */
-REP_NODISCARD rep_status rep_detector_deploy(const rep_net *deployed, const rep_net *trained,
-                                             const rep_detector_spec *spec, rep_mode mode);
-
 /* Borrowed from the model; NULL for a classifier. */
 const rep_detector_io *rep_detector_io_get(const rep_model *model);
 

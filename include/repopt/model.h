@@ -32,6 +32,7 @@ typedef struct rep_vgg_spec {
     bool scale_init_stage;               /* s, t start at sqrt(2/i); false: at 1 */
     float bn_eps, bn_momentum;
     uint32_t conv_algo; /* 0 rule, 1 direct, 2 winograd */
+    bool is_deployed;   /* evaluation graphs: BN folded into one convolution per block */
     bool is_half;       /* activations in f16; parameters, statistics, loss f32 */
 } rep_vgg_spec;
 
@@ -43,7 +44,8 @@ typedef struct rep_block {
     rep_id weight, weight_1x1; /* conv.weight, conv_1x1.weight */
     rep_id s, t, u;            /* scale_conv, scale_1x1, scale_identity */
     rep_id bn_weight;
-    float scale_init; /* what s and t start at */
+    float scale_init;   /* what s and t start at */
+    int32_t norm_count; /* BNs in each one's place: the levels where each has its own, else 1 */
 } rep_block;
 
 typedef struct rep_model rep_model;

@@ -9,6 +9,7 @@
 #include "repopt/detection_data.h"
 #include "repopt/detector.h"
 #include "repopt/device.h"
+#include "repopt/export.h"
 #include "repopt/graph.h"
 #include "repopt/log.h"
 #include "repopt/model.h"

@@ -53,6 +53,12 @@ REP_NODISCARD rep_status cli_take_number(cli_words *words, const char *name, dou
 REP_NODISCARD rep_status cli_take_config(cli_words *words, rep_config **out);
 /* The same for a command that cannot work on the defaults alone: no word at all is an error. */
 REP_NODISCARD rep_status cli_take_given_config(cli_words *words, rep_config **out);
+/* Whether a word among files is a setting: "MODEL.FCOS.NMS_TH=0.5". */
+bool cli_is_setting(const char *word);
+/* The settings of a net: those of `config_file`, or without one those its weights carry; either way
+ * `weights` is MODEL.WEIGHT. The caller destroys *out. */
+REP_NODISCARD rep_status cli_config_of_weights(rep_config **out, const char *config_file,
+                                               const char *weights);
 /* Removes --device NAME and --threads N; both stay as they are when absent. Then what
  * cli_take_vulkan removes. */
 REP_NODISCARD rep_status cli_take_device(cli_words *words, const char **device, int *threads);

@@ -1,6 +1,5 @@
 /* cmd_predict.c - `repopt predict`: what a trained detector finds, drawn and as JSON. */
 #include <cjson/cJSON.h>
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,15 +51,6 @@ typedef struct predict {
 /* ---- words ------------------------------------------------------------------------------------
  */
 
-/* "MODEL.FCOS.NMS_TH=0.5" */
-static bool is_setting(const char *word) {
-    const char *c = word;
-    while (isupper((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_' || *c == '.') {
-        c++;
-    }
-    return c > word && *c == '=';
-}
-
 static rep_status take_options(predict *p, cli_words *words) {
     *p = (predict){.min_score = 0.3};
     REP_TRY(cli_take_value(words, "--weights", &p->weights));
@@ -73,21 +63,6 @@ static rep_status take_options(predict *p, cli_words *words) {
                                       "out/model_final.safetensors PICTURE");
 }
 
-static rep_status make_config(rep_config **out, const predict *p) {
-    rep_config *config = NULL;
-    REP_TRY(rep_config_create(&config));
-    const char *const pair[] = {"MODEL.WEIGHT", p->weights};
-    rep_status status = p->config_file ? rep_config_merge_file(config, p->config_file)
-                                       : rep_config_merge_checkpoint(config, p->weights);
-    if (status == REP_OK && p->config_file) { status = rep_config_merge_pairs(config, 2, pair); }
-    if (status != REP_OK) {
-        rep_config_destroy(config);
-        return status;
-    }
-    *out = config;
-    return REP_OK;
-}
-
 /* Settings among the words go to the configuration, everything else are pictures. */
 static rep_status take_words(predict *p, cli_words *words, rep_config *config) {
     for (int i = 0; i < words->count; i++) {
@@ -98,8 +73,8 @@ static rep_status take_words(predict *p, cli_words *words, rep_config *config) {
                             "name may begin with ./)",
                             word);
         }
-        REP_TRY(is_setting(word) ? rep_config_merge_pairs(config, 1, &word)
-                                 : cli_pictures_add(&p->pictures, word));
+        REP_TRY(cli_is_setting(word) ? rep_config_merge_pairs(config, 1, &word)
+                                     : cli_pictures_add(&p->pictures, word));
     }
     if (p->pictures.count > 0) { return REP_OK; }
     return rep_fail(REP_ERR_ARGUMENT,
@@ -299,7 +274,7 @@ static rep_status predict_all(predict *p, cli_words *words) {
     options.is_bad_skipped = cli_take_flag(words, "--skip-bad");
     REP_TRY(cli_take_device(words, &options.device, &options.threads));
     REP_TRY(take_options(p, words));
-    REP_TRY(make_config(&config, p));
+    REP_TRY(cli_config_of_weights(&config, p->config_file, p->weights));
     rep_status status = take_words(p, words, config);
     if (status == REP_OK) { status = make_targets(p); }
     if (status == REP_OK && p->json) { status = cli_file_check(p->json); }

@@ -1,4 +1,5 @@
 /* words.c - takes options out of a command's words, and the one way a command fails. */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -146,6 +147,29 @@ rep_status cli_take_given_config(cli_words *words, rep_config **out) {
                                           "configs/drawn/search.yaml (--help has more)");
     }
     return cli_take_config(words, out);
+}
+
+bool cli_is_setting(const char *word) {
+    const char *c = word;
+    while (isupper((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_' || *c == '.') {
+        c++;
+    }
+    return c > word && *c == '=';
+}
+
+rep_status cli_config_of_weights(rep_config **out, const char *config_file, const char *weights) {
+    rep_config *config = NULL;
+    REP_TRY(rep_config_create(&config));
+    const char *const pair[] = {"MODEL.WEIGHT", weights};
+    rep_status status = config_file ? rep_config_merge_file(config, config_file)
+                                    : rep_config_merge_checkpoint(config, weights);
+    if (status == REP_OK && config_file) { status = rep_config_merge_pairs(config, 2, pair); }
+    if (status != REP_OK) {
+        rep_config_destroy(config);
+        return status;
+    }
+    *out = config;
+    return REP_OK;
 }
 
 int cli_fail(void) {

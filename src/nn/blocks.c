@@ -226,7 +226,8 @@ void rep_nn_block_levels(rep_graph *graph, const rep_block_spec *spec, rep_id *x
                           .stride = spec->stride,
                           .groups = spec->groups,
                           .has_identity = c_in == spec->c_out && spec->stride == 1,
-                          .scale_init = spec->scale_init};
+                          .scale_init = spec->scale_init,
+                          .norm_count = spec->has_level_norms ? count : 1};
     snprintf(b.block.name, sizeof b.block.name, "%s", spec->name);
     rep_graph_set_scope(graph, *spec->name ? spec->name : NULL);
     for (; b.level < count; b.level++) {

@@ -99,15 +99,10 @@ static size_t count_blocks(const rep_detector_spec *spec) {
 }
 
 /* The host decodes an evaluation graph's outputs. */
-static void keep_outputs(rep_graph *graph, const rep_detector_io *io) {
-    for (int i = 0; i < REP_DETECTOR_LEVELS; i++) {
-        const rep_detector_level *level = &io->levels[i];
-        const rep_id outputs[] = {level->classes, level->boxes, level->centerness,
-                                  level->keypoints};
-        for (int o = 0; o < 4; o++) {
-            if (outputs[o]) { rep_graph_keep(graph, outputs[o]); }
-        }
-    }
+static void keep_outputs(rep_graph *graph, const rep_model *model) {
+    rep_output outputs[REP_OUTPUT_MOST];
+    const size_t count = rep_nn_outputs(outputs, model);
+    for (size_t i = 0; i < count; i++) { rep_graph_keep(graph, outputs[i].id); }
 }
 
 static void append_training(rep_model *model, rep_graph *graph, const rep_detector_spec *spec) {
@@ -135,7 +130,7 @@ rep_status rep_detector_build(rep_model **out, rep_graph *graph, const rep_detec
     REP_TRY(check_stages(spec));
     REP_TRY(check_head(spec));
     if (spec->is_deployed && is_training) {
-        return rep_fail(REP_ERR_CONFIG, "detector: a deployed net has no BN and is not trained");
+        return rep_fail(REP_ERR_CONFIG, "detector: a folded net has no BN and is not trained");
     }
     rep_model *model = NULL;
     REP_TRY(rep_nn_model_create(&model, count_blocks(spec)));
@@ -148,6 +143,7 @@ rep_status rep_detector_build(rep_model **out, rep_graph *graph, const rep_detec
     rep_block_spec block = rep_nn_detector_block(spec, mode);
     block.is_training = is_training;
     if (spec->is_deployed) { block.kind = REP_BLOCK_DEPLOYED; }
+    model->block = block;
     const rep_shape picture = {batch, spec->in_channels, height, width};
     model->io.image = rep_graph_tensor(graph, "image", REP_F32, picture, REP_IO);
     model->detector->image = model->io.image;
@@ -156,7 +152,7 @@ rep_status rep_detector_build(rep_model **out, rep_graph *graph, const rep_detec
     if (is_training) {
         append_training(model, graph, spec);
     } else {
-        keep_outputs(graph, model->detector);
+        keep_outputs(graph, model);
     }
     status = rep_graph_check(graph);
 done:

@@ -10,6 +10,7 @@
 #include "graph/graph.h"
 #include "repopt/detection.h"
 #include "repopt/detector.h"
+#include "repopt/export.h"
 
 /* "<prefix>.<suffix>", or `suffix` alone when the prefix is empty. Cut to the buffer, which the
  * builders take for a fault: a cut name could name two tensors. */
@@ -162,11 +163,22 @@ struct rep_model {
     rep_model_io io;
     rep_block *blocks; /* in network order */
     size_t block_count;
+    rep_block_spec block; /* of all of them, but for names, channels, strides and level norms */
     rep_detector_io *detector; /* NULL in classifiers */
     rep_id class_bias;         /* the bias of which the first values start at class_bias_start */
     int32_t class_count;
     float class_bias_start;
 };
+/* What an evaluation graph keeps for the host. */
+typedef struct rep_output {
+    char name[16]; /* "logits", "P3.boxes" */
+    int kind;      /* outputs of one kind are of one measure: boxes of all levels */
+    rep_id id;
+} rep_output;
+enum { REP_OUTPUT_KINDS = 4, REP_OUTPUT_MOST = REP_OUTPUT_KINDS * REP_DETECTOR_LEVELS };
+/* Fills out[REP_OUTPUT_MOST]; returns how many there are. */
+size_t rep_nn_outputs(rep_output *out, const rep_model *model);
+
 /* A model with room for `block_capacity` blocks and none yet. */
 REP_NODISCARD rep_status rep_nn_model_create(rep_model **out, size_t block_capacity);
 

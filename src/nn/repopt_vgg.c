@@ -127,6 +127,9 @@ rep_status rep_model_build(rep_model **out, rep_graph *graph, const rep_vgg_spec
                            rep_mode mode, bool is_training, int32_t batch, int32_t height,
                            int32_t width, float smoothing) {
     REP_TRY(check_spec(spec));
+    if (spec->is_deployed && is_training) {
+        return rep_fail(REP_ERR_CONFIG, "RepOpt-VGG: a folded net has no BN and is not trained");
+    }
     size_t block_count = 1;
     for (int i = 0; i < REP_MAX_STAGES; i++) { block_count += (size_t)spec->num_blocks[i]; }
     rep_model *model = NULL;
@@ -143,6 +146,8 @@ rep_status rep_model_build(rep_model **out, rep_graph *graph, const rep_vgg_spec
                             .bn_eps = spec->bn_eps,
                             .bn_momentum = spec->bn_momentum,
                             .conv_algo = spec->conv_algo};
+    if (spec->is_deployed) { block.kind = REP_BLOCK_DEPLOYED; }
+    model->block = block;
     rep_id x = io->image;
     if (spec->is_half) { x = REP_APPEND(graph, CAST, &(rep_cast_params){.to_half = 1}, x); }
     x = append_stages(model, graph, spec, &block, x);

@@ -16,91 +16,28 @@
 
 #include "format/format.h"
 #include "graph/graph.h"
-#include "repopt/version.h"
-#include "train/detect.h"
+#include "train/metadata.h"
 #include "train/state.h"
 #include "train/train.h"
 
 /* ---- metadata ----------------------------------------------------------------------------------
  */
 
-enum { NUMBER_BYTES = 40, METADATA_COUNT = 20 };
-
-typedef struct metadata {
-    rep_metadata_pair pairs[METADATA_COUNT];
-    size_t count;
-    char numbers[METADATA_COUNT][NUMBER_BYTES];
-} metadata;
-
-static void add_text(metadata *m, const char *key, const char *value) {
-    m->pairs[m->count++] = (rep_metadata_pair){key, value};
-}
-
-static void add_number(metadata *m, const char *key, uint64_t value) {
-    char *text = m->numbers[m->count];
-    snprintf(text, NUMBER_BYTES, "%" PRIu64, value);
-    add_text(m, key, text);
-}
-
-/* Class names joined by newlines; malloc'd, NULL without memory. */
-static char *join_names(const rep_task *task) {
-    size_t bytes = 1;
-    for (int32_t i = 0; i < task->class_count; i++) { bytes += strlen(task->class_names[i]) + 1; }
-    char *text = calloc(bytes, 1);
-    char *end = text;
-    for (int32_t i = 0; i < task->class_count && text != NULL; i++) {
-        end += snprintf(end, bytes - (size_t)(end - text), "%s%s", i > 0 ? "\n" : "",
-                        task->class_names[i]);
-    }
-    return text;
-}
-
-/* Texts that are made for one file; malloc'd. */
-typedef struct texts {
-    char *yaml, *names;
-    char *categories; /* NULL: the task has none */
-} texts;
-
-static rep_status make_texts(texts *out, const rep_trainer *t, const char *path) {
-    const rep_task *task = t->task;
-    out->names = join_names(task);
-    if (out->names == NULL) { return rep_fail(REP_ERR_MEMORY, "%s: no memory", path); }
-    if (task->categories != NULL) {
-        REP_TRY(
-            rep_categories_write(&out->categories, task->categories, (size_t)task->class_count));
-    }
-    return rep_config_dump(t->options->config, false, &out->yaml);
-}
-
-static void clear_texts(texts *t) {
-    free(t->yaml);
-    free(t->names);
-    free(t->categories);
-}
-
-static void fill_metadata(metadata *m, const rep_trainer *t, const texts *made) {
+static void add_counters(rep_metadata *m, const rep_trainer *t) {
     const rep_counters *c = &t->counters;
-    *m = (metadata){0};
-    add_text(m, "format", "pt");
-    add_text(m, "repopt", REP_VERSION);
-    add_text(m, "mode", rep_mode_name(t->mode));
-    add_number(m, "iteration", c->iteration);
-    add_number(m, "epoch", c->epoch);
-    add_number(m, "batches", c->batches);
-    add_number(m, "tracked", c->tracked);
-    add_number(m, "seed", (uint64_t)t->values->seed);
-    add_text(m, "epoch_loss_sum", m->numbers[m->count]);
-    snprintf(m->numbers[m->count - 1], NUMBER_BYTES, "%.17g", c->loss_sum);
-    add_number(m, "epoch_loss_count", c->loss_count);
+    rep_metadata_add_number(m, "iteration", c->iteration);
+    rep_metadata_add_number(m, "epoch", c->epoch);
+    rep_metadata_add_number(m, "batches", c->batches);
+    rep_metadata_add_number(m, "tracked", c->tracked);
+    rep_metadata_add_number(m, "seed", (uint64_t)t->values->seed);
+    rep_metadata_add_real(m, "epoch_loss_sum", c->loss_sum);
+    rep_metadata_add_number(m, "epoch_loss_count", c->loss_count);
     if (t->is_half) {
-        add_number(m, "loss_scale", c->loss_scale);
-        add_number(m, "loss_scale_good_steps", c->good_steps);
-        add_number(m, "skipped_steps", c->skipped);
+        rep_metadata_add_number(m, "loss_scale", c->loss_scale);
+        rep_metadata_add_number(m, "loss_scale_good_steps", c->good_steps);
+        rep_metadata_add_number(m, "skipped_steps", c->skipped);
     }
-    add_text(m, "scale", t->rows != NULL ? t->values->scale : "");
-    add_text(m, "class_names", made->names);
-    if (made->categories != NULL) { add_text(m, "categories", made->categories); }
-    add_text(m, "config", made->yaml);
+    rep_metadata_add(m, "scale", t->rows != NULL ? t->values->scale : "");
 }
 
 static rep_status read_number(uint64_t *out, const rep_tensors *file, const char *key) {
@@ -146,22 +83,19 @@ static rep_status write_last(const rep_trainer *t, const char *path) {
 }
 
 rep_status rep_checkpoint_save(rep_trainer *t, const char *path) {
-    texts made = {0};
+    rep_metadata m;
     rep_state_list list = {0};
-    rep_status status = make_texts(&made, t, path);
+    REP_TRY(rep_metadata_init(&m, t->task, t->options->config));
+    add_counters(&m, t);
+    rep_status status =
+        rep_state_list_init(&list, t->nets[0].graph, t->nets[0].program, t->counters.tracked);
     if (status == REP_OK) {
-        status =
-            rep_state_list_init(&list, t->nets[0].graph, t->nets[0].program, t->counters.tracked);
-    }
-    if (status == REP_OK) {
-        metadata m;
-        fill_metadata(&m, t, &made);
         status = rep_safetensors_write(path, list.sources, list.count, m.pairs, m.count);
     }
     if (status == REP_OK && t->metrics != NULL) { status = write_last(t, path); }
     if (status == REP_OK) { snprintf(t->checkpoint, sizeof t->checkpoint, "%s", path); }
     rep_state_list_clear(&list);
-    clear_texts(&made);
+    rep_metadata_clear(&m);
     return status;
 }
 
@@ -258,4 +192,12 @@ rep_status rep_checkpoint_load_model(const rep_graph *graph, rep_program *progra
     const rep_status status = rep_state_load_model(graph, program, file, use_average, tracked);
     rep_tensors_close(file);
     return status;
+}
+
+rep_status rep_checkpoint_is_folded(bool *out, const char *path) {
+    rep_tensors *file = NULL;
+    REP_TRY(rep_tensors_open(&file, path));
+    *out = rep_tensors_metadata(file, REP_METADATA_FOLDED) != NULL;
+    rep_tensors_close(file);
+    return REP_OK;
 }

@@ -59,6 +59,7 @@ static rep_status build(const rep_task *task, rep_model **model, rep_graph *grap
     rep_vgg_spec spec;
     REP_TRY(rep_vgg_spec_from_config(&spec, v, task->channels, task->class_count));
     spec.is_half = spec.is_half && !net->is_reference;
+    spec.is_deployed = task->is_folded;
     const double smoothing = net->is_training ? v->solver_label_smoothing : 0;
     return rep_model_build(model, graph, &spec, net->mode, net->is_training, net->batch,
                            task->shapes[net->shape].height, task->shapes[net->shape].width,

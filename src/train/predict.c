@@ -65,12 +65,13 @@ static rep_status open_pictures(rep_detection_set **out, const rep_predict_optio
     return rep_detection_set_open(out, &options);
 }
 
-static rep_status find(const rep_predict_options *o, const rep_task *task,
-                       const rep_detection_set *set, rep_device *device) {
+static rep_status find(const rep_predict_options *o, rep_task *task, const rep_detection_set *set,
+                       rep_device *device) {
     const rep_values *v = task->values;
     rep_mode mode;
     rep_evaluator *e = NULL;
     REP_TRY(rep_mode_parse(&mode, v->training_mode));
+    REP_TRY(rep_task_look_at_weight(task));
     REP_TRY(rep_detect_evaluator_create(&e, task, set, o, device, mode, NULL, NULL));
     uint64_t tracked = 0;
     rep_eval_result result;

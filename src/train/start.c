@@ -68,6 +68,14 @@ rep_status rep_start_state(rep_trainer *t) {
     REP_TRY(
         rep_model_init(t->nets[0].model, t->nets[0].graph, t->nets[0].program, (uint64_t)v->seed));
     if (v->model_weight[0] != '\0') {
+        bool is_folded = false;
+        REP_TRY(rep_checkpoint_is_folded(&is_folded, v->model_weight));
+        if (is_folded) {
+            return rep_fail(REP_ERR_DATA,
+                            "MODEL.WEIGHT: %s is folded and has no BN to train with; give the "
+                            "checkpoint it was made of",
+                            v->model_weight);
+        }
         REP_TRY(rep_checkpoint_load_model(t->nets[0].graph, t->nets[0].program, v->model_weight,
                                           true, &t->counters.tracked));
         rep_log(REP_LOG_INFO, "weights from %s", v->model_weight);

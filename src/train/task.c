@@ -26,6 +26,10 @@ void rep_task_close(rep_task *task) {
     free(task);
 }
 
+rep_status rep_task_look_at_weight(rep_task *task) {
+    return rep_checkpoint_is_folded(&task->is_folded, task->values->model_weight);
+}
+
 rep_status rep_evaluator_create(rep_evaluator **out, const rep_task *task, rep_device *device,
                                 rep_mode mode, rep_program *state_of, const char *prefix) {
     return task->methods->evaluate(out, task, device, mode, state_of, prefix);
@@ -41,9 +45,10 @@ rep_status rep_evaluator_run(rep_evaluator *e, rep_eval_result *out,
 }
 
 /* MODEL.WEIGHT's state evaluated on the test split. */
-static rep_status evaluate(rep_eval_result *out, const rep_train_options *options,
-                           const rep_task *task, rep_device *device) {
+static rep_status evaluate(rep_eval_result *out, const rep_train_options *options, rep_task *task,
+                           rep_device *device) {
     const rep_values *v = task->values;
+    REP_TRY(rep_task_look_at_weight(task));
     rep_mode mode;
     REP_TRY(rep_mode_parse(&mode, v->training_mode));
     rep_evaluator *e = NULL;

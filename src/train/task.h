@@ -82,6 +82,7 @@ struct rep_task {
     const char *const *class_names; /* NULL: not opened */
     /* class_count of them, borrowed; NULL: classes are names and nothing else. */
     const rep_category *categories;
+    bool is_folded; /* the weights are a folded net's: evaluation nets have no BN */
     size_t shape_count;
     struct {
         int32_t height, width;
@@ -92,6 +93,8 @@ struct rep_task {
 /* task.c: the task of a configuration. */
 REP_NODISCARD rep_status rep_task_open(rep_task **out, const rep_values *values, unsigned parts);
 void rep_task_close(rep_task *task);
+/* What MODEL.WEIGHT says of its net: sets is_folded. Before a net is built to load it into. */
+REP_NODISCARD rep_status rep_task_look_at_weight(rep_task *task);
 extern const rep_task_class rep_classify, rep_detect;
 
 /* ---- evaluation of a program's state over the test split ---------------------------------------

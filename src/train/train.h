@@ -192,5 +192,7 @@ REP_NODISCARD rep_status rep_checkpoint_resume(rep_trainer *trainer, const char 
 REP_NODISCARD rep_status rep_checkpoint_load_model(const rep_graph *graph, rep_program *program,
                                                    const char *path, bool use_average,
                                                    uint64_t *tracked);
+/* Whether the file holds a folded net (rep_model_fold). */
+REP_NODISCARD rep_status rep_checkpoint_is_folded(bool *out, const char *path);
 
 #endif

@@ -1,0 +1,75 @@
+/* export.h - a trained net for use: without batch normalisation.
+ *
+ * In use a BN is a factor and an offset per channel, which the convolution in front of it can carry
+ * as well; so can the branches of a block. What is left is one convolution with bias per block.
+ *
+ *     rep_export_options options = {.config = config, .path = "folded.safetensors"};
+ *     rep_export_result result;
+ *     REP_TRY(rep_export(&result, &options));
+ */
+#ifndef REPOPT_EXPORT_H
+#define REPOPT_EXPORT_H
+
+#include "repopt/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- nets ------------------------------------------------------------------------------------ */
+
+/* A net and the program that holds its values. */
+typedef struct rep_net {
+    const rep_model *model;
+    const rep_graph *graph;
+    rep_program *program;
+} rep_net;
+
+/* Folds a trained net into one built from the same spec with is_deployed, of any batch and picture
+ * size: a block becomes one convolution with bias ("<block>.conv.weight", "<block>.conv.bias"), per
+ * level where it has level norms ("<block>.conv.<level>.weight" ...), and everything else is
+ * copied. Computed in double precision. Running statistics are used; it matters not whether the
+ * trained net's graph is one of training.
+ * Errors: REP_ERR_ARGUMENT for nets that do not belong together, or a net folded before;
+ * REP_ERR_MEMORY. */
+REP_NODISCARD rep_status rep_model_fold(const rep_net *folded, const rep_net *trained);
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+/* What outputs may differ by, folded and not, relative to the largest output of their kind (logits;
+ * boxes of all levels). Both are computed in double precision, so that all that differs is the
+ * rounding of the folded values to float32, 2^-24 = 6e-8 of each: through a net of 30 layers about
+ * 1e-6, and 1e-5 where a BN takes away a mean that is a hundred deviations large. A BN folded
+ * wrongly shows from 1e-3 on (eps 1e-3 in place of 1e-5: 5e-4 per layer). */
+#define REP_FOLD_BOUND 1e-4
+
+typedef struct rep_export_options {
+    const rep_config *config; /* MODEL.WEIGHT names the weights; a moving average counts */
+    const char *path;         /* what is written: .safetensors, .pth or .pt */
+    int threads;              /* <= 0: all */
+} rep_export_options;
+
+typedef struct rep_export_result {
+    size_t tensor_count;
+    /* How much the fold changed: the largest difference, relative as in REP_FOLD_BOUND, of the
+     * output so named on so many pictures of the training split, or on noise where the data set
+     * cannot be opened. */
+    double difference;
+    char output[16];
+    int32_t picture_count;
+    bool is_noise;
+} rep_export_result;
+
+/* Writes the folded net of MODEL.WEIGHT: tensors as rep_model_fold names them, and as metadata
+ * "folded", the settings ("config"), class names and a detector's categories, so that rep_evaluate
+ * and rep_predict take the file as any other. It cannot be trained on. Whole or not at all.
+ *
+ * Errors, beside those of the rooms below: REP_ERR_ARGUMENT for another ending of `path`, or the
+ * file of the weights; REP_ERR_CONFIG without MODEL.WEIGHT; REP_ERR_DATA for weights of another
+ * model, or folded ones; REP_ERR_NUMERIC when the difference is above REP_FOLD_BOUND. */
+REP_NODISCARD rep_status rep_export(rep_export_result *out, const rep_export_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

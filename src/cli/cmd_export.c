@@ -1,0 +1,91 @@
+/* cmd_export.c - `repopt export`: a trained net as a file for use. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "repopt/export.h"
+
+static const char help[] =
+    "usage: repopt export --weights CHECKPOINT --fold [options] OUT [KEY=VALUE]...\n\n"
+    "Writes a trained net for use. OUT's end says how:\n"
+    "  .safetensors, .pth, .pt  the folded net: every block is one convolution with bias, BN and\n"
+    "                           branches are gone. repopt test and repopt predict take it as any\n"
+    "                           other checkpoint; it cannot be trained on\n\n"
+    "  --weights FILE      the checkpoint; its moving average counts where it has one\n"
+    "  --config-file FILE  settings in place of those in the checkpoint\n"
+    "  --fold              fold BN and branches away. Both nets are run on pictures of the\n"
+    "                      training split, and the largest difference of their outputs is told\n"
+    "  --threads N         worker threads (default: all cores)\n\n"
+    "Examples:\n"
+    "  repopt export --weights out/repopt/model_final.safetensors --fold folded.safetensors\n"
+    "  repopt test --config-file configs/cifar10/repopt.yaml MODEL.WEIGHT folded.safetensors\n"
+    "  repopt export --config-file configs/vgg_b1.yaml --weights B1.pth --fold B1_folded.pth\n";
+
+typedef struct export_run {
+    rep_export_options options;
+    const char *weights, *config_file;
+    bool is_folded;
+} export_run;
+
+static rep_status take_options(export_run *x, cli_words *words) {
+    int64_t threads = 0;
+    REP_TRY(cli_take_value(words, "--weights", &x->weights));
+    REP_TRY(cli_take_value(words, "--config-file", &x->config_file));
+    REP_TRY(cli_take_int(words, "--threads", 1, 4096, &threads));
+    x->options.threads = (int)threads;
+    REP_TRY(cli_no_options(words));
+    if (x->weights && x->weights[0]) { return REP_OK; }
+    return rep_fail(REP_ERR_ARGUMENT, "export: no weights given; write repopt export --weights "
+                                      "out/model_final.safetensors --fold OUT");
+}
+
+/* One word is the file, all others are settings. */
+static rep_status take_words(export_run *x, const cli_words *words, rep_config *config) {
+    for (int i = 0; i < words->count; i++) {
+        const char *word = words->items[i];
+        if (cli_is_setting(word)) {
+            REP_TRY(rep_config_merge_pairs(config, 1, &word));
+        } else if (x->options.path) {
+            return rep_fail(REP_ERR_ARGUMENT,
+                            "export: \"%s\" and \"%s\" are two files to write, wanted one; a "
+                            "setting is written KEY=VALUE",
+                            x->options.path, word);
+        } else {
+            x->options.path = word;
+        }
+    }
+    if (!x->options.path) {
+        return rep_fail(REP_ERR_ARGUMENT,
+                        "export: no file to write; write repopt export --weights "
+                        "%s --fold folded.safetensors",
+                        x->weights);
+    }
+    if (x->is_folded) { return cli_file_check(x->options.path); }
+    return rep_fail(REP_ERR_ARGUMENT,
+                    "%s: a net as it was trained is written by `repopt convert`; give --fold",
+                    x->options.path);
+}
+
+static void print_result(const export_run *x, const rep_export_result *r) {
+    printf("%s: %zu tensors\n", x->options.path, r->tensor_count);
+    printf("largest difference by the fold: %.2g of the largest value, at %s, over %d %s (bound "
+           "%.0e)\n",
+           r->difference, r->output, r->picture_count,
+           r->is_noise ? "pictures of noise" : "pictures of the training split", REP_FOLD_BOUND);
+}
+
+int cmd_export(int argc, char **argv) {
+    cli_words words = cli_words_of(argc, argv);
+    if (cli_take_help(&words, help)) { return 0; }
+    export_run x = {.is_folded = cli_take_flag(&words, "--fold")};
+    rep_config *config = NULL;
+    rep_export_result result;
+    rep_log_set(cli_log_line, NULL);
+    rep_status status = take_options(&x, &words);
+    if (status == REP_OK) { status = cli_config_of_weights(&config, x.config_file, x.weights); }
+    if (status == REP_OK) { status = take_words(&x, &words, config); }
+    x.options.config = config;
+    if (status == REP_OK) { status = rep_export(&result, &x.options); }
+    if (status == REP_OK) { print_result(&x, &result); }
+    rep_config_destroy(config);
+    return status == REP_OK ? 0 : cli_fail();
+}

@@ -1,0 +1,164 @@
+/* export.c - MODEL.WEIGHT's net as a file for use: folded.
+ *
+ * Everything is done in double precision on the CPU, once: what is written is the rounding of the
+ * exact result, and does not depend on the machine.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "train/export.h"
+#include "train/metadata.h"
+#include "train/state.h"
+
+/* ---- the file that is written ------------------------------------------------------------------
+ */
+
+typedef rep_status (*writer)(const char *path, const rep_tensor_source *tensors, size_t count,
+                             const rep_metadata_pair *metadata, size_t metadata_count);
+
+static bool ends_with(const char *text, const char *end) {
+    const size_t length = strlen(text), tail = strlen(end);
+    return length > tail && strcmp(text + length - tail, end) == 0;
+}
+
+static rep_status find_writer(writer *out, const char *path) {
+    const bool is_torch = ends_with(path, ".pth") || ends_with(path, ".pt");
+    if (!is_torch && !ends_with(path, ".safetensors")) {
+        return rep_fail(REP_ERR_ARGUMENT,
+                        "%s: ends neither in .safetensors nor in .pth or .pt: the end says what is "
+                        "written",
+                        path);
+    }
+    *out = is_torch ? rep_torch_write : rep_safetensors_write;
+    return REP_OK;
+}
+
+/* Before the work: a bad path costs nothing. */
+static rep_status check_options(const rep_export_options *o, const rep_values *v) {
+    writer write = NULL;
+    struct stat a, b;
+    REP_TRY(find_writer(&write, o->path));
+    if (v->model_weight[0] == '\0') {
+        return rep_fail(REP_ERR_CONFIG, "MODEL.WEIGHT: empty, but only a trained net can be "
+                                        "exported; give MODEL.WEIGHT out/model_final.safetensors");
+    }
+    if (stat(o->path, &a) == 0 && stat(v->model_weight, &b) == 0 && a.st_dev == b.st_dev &&
+        a.st_ino == b.st_ino) {
+        return rep_fail(REP_ERR_ARGUMENT, "%s: holds the weights; choose another name", o->path);
+    }
+    return REP_OK;
+}
+
+static rep_status write_file(rep_export_result *out, rep_exporter *e) {
+    writer write = NULL;
+    rep_metadata m;
+    rep_state_list list = {0};
+    REP_TRY(find_writer(&write, e->options->path));
+    REP_TRY(rep_metadata_init(&m, e->task, e->options->config));
+    rep_metadata_add(&m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
+    const char *names = rep_tensors_metadata(e->weights, "class_names");
+    if (m.names == NULL && names != NULL) { rep_metadata_add(&m, "class_names", names); }
+    rep_status status = rep_state_list_init(&list, e->folded.graph, e->folded.program, 0);
+    if (status == REP_OK) {
+        status = write(e->options->path, list.sources, list.count, m.pairs, m.count);
+        out->tensor_count = list.count;
+    }
+    rep_state_list_clear(&list);
+    rep_metadata_clear(&m);
+    return status;
+}
+
+/* ---- the nets ----------------------------------------------------------------------------------
+ */
+
+static rep_status build(rep_export_net *out, const rep_exporter *e, bool is_folded) {
+    rep_task task = *e->task;
+    task.is_folded = is_folded;
+    rep_task_net net = {.is_reference = true, .batch = e->sample.count, .shape = e->sample.shape};
+    REP_TRY(rep_mode_parse(&net.mode, e->values->training_mode));
+    REP_TRY(rep_graph_create(&out->graph));
+    REP_TRY(task.methods->build(&task, &out->model, out->graph, &net));
+    return rep_program_create(&out->program, e->device, out->graph, NULL, NULL);
+}
+
+static void clear(rep_export_net *net) {
+    rep_program_destroy(net->program);
+    rep_model_destroy(net->model);
+    rep_graph_destroy(net->graph);
+}
+
+/* What is judged is what the file will hold. */
+static rep_status round_values(const rep_export_net *net) {
+    for (rep_id id = 1; id < net->graph->tensor_count; id++) {
+        const rep_tensor *tensor = &net->graph->tensors[id];
+        if (tensor->kind == REP_KIND_NONE) { continue; }
+        const size_t count = rep_shape_count(tensor->shape);
+        float *values = malloc(count * sizeof *values);
+        if (values == NULL) { return rep_fail(REP_ERR_MEMORY, "export: no memory"); }
+        rep_status status = rep_program_read(net->program, id, values, count);
+        if (status == REP_OK) { status = rep_program_write(net->program, id, values, count); }
+        free(values);
+        REP_TRY(status);
+    }
+    return REP_OK;
+}
+
+static rep_status fold(rep_export_result *out, rep_exporter *e) {
+    uint64_t tracked = 0;
+    REP_TRY(build(&e->trained, e, false));
+    REP_TRY(build(&e->folded, e, true));
+    REP_TRY(rep_state_load_model(e->trained.graph, e->trained.program, e->weights, true, &tracked));
+    const rep_net folded = rep_export_net_of(&e->folded), trained = rep_export_net_of(&e->trained);
+    REP_TRY(rep_model_fold(&folded, &trained));
+    REP_TRY(round_values(&e->folded));
+    return rep_export_compare(out, e);
+}
+
+/* ---- what the net is --------------------------------------------------------------------------
+ */
+
+static rep_status open_weights(rep_exporter *e) {
+    REP_TRY(rep_tensors_open(&e->weights, e->values->model_weight));
+    if (rep_tensors_metadata(e->weights, REP_METADATA_FOLDED) == NULL) { return REP_OK; }
+    return rep_fail(REP_ERR_DATA, "%s: is folded already; `repopt convert` changes its format",
+                    e->values->model_weight);
+}
+
+/* A net can be exported where its data set is not: what it finds stands beside the weights. */
+static rep_status open_task(rep_exporter *e) {
+    if (rep_task_open(&e->task, e->values, REP_TASK_TRAIN) == REP_OK) { return REP_OK; }
+    rep_log(REP_LOG_INFO, "no pictures of the training split: %s", rep_last_error());
+    REP_TRY(rep_task_open(&e->task, e->values, REP_TASK_SHAPE));
+    const char *text = rep_tensors_metadata(e->weights, "categories");
+    if (e->task->methods != &rep_detect || text == NULL) { return REP_OK; }
+    REP_TRY(rep_categories_read(&e->categories, e->values->model_weight, text));
+    return rep_detect_take_categories(e->task, e->values->model_weight, e->categories.items,
+                                      e->categories.count);
+}
+
+static rep_status export_net(rep_export_result *out, rep_exporter *e) {
+    REP_TRY(open_weights(e));
+    REP_TRY(open_task(e));
+    REP_TRY(rep_export_sample_take(e));
+    REP_TRY(rep_device_open(&e->device, "cpu:float64", e->options->threads));
+    REP_TRY(fold(out, e));
+    return write_file(out, e);
+}
+
+rep_status rep_export(rep_export_result *out, const rep_export_options *options) {
+    rep_exporter e = {.options = options, .values = rep_config_values(options->config)};
+    rep_export_result result = {0};
+    REP_TRY(check_options(options, e.values));
+    const rep_status status = export_net(&result, &e);
+    clear(&e.folded);
+    clear(&e.trained);
+    rep_device_close(e.device);
+    rep_export_sample_clear(&e.sample);
+    rep_task_close(e.task);
+    rep_category_list_clear(&e.categories);
+    rep_tensors_close(e.weights);
+    REP_TRY(status);
+    *out = result;
+    return REP_OK;
+}

@@ -1,0 +1,44 @@
+/* export.h - what the files of the export share. Private to the train room. */
+#ifndef REP_TRAIN_EXPORT_H
+#define REP_TRAIN_EXPORT_H
+
+#include "repopt/export.h"
+#include "repopt/tensors.h"
+#include "train/detect.h"
+
+typedef struct rep_export_net {
+    rep_graph *graph;
+    rep_model *model;
+    rep_program *program;
+} rep_export_net;
+static inline rep_net rep_export_net_of(const rep_export_net *net) {
+    return (rep_net){net->model, net->graph, net->program};
+}
+
+/* What a net is judged by: normalised pictures, batch x height x width x channels. */
+typedef struct rep_export_sample {
+    const float *images;
+    float *noise; /* images, where no data set could be opened */
+    int32_t count;
+    size_t shape; /* of the task's */
+} rep_export_sample;
+
+/* One export under way. */
+typedef struct rep_exporter {
+    const rep_export_options *options;
+    const rep_values *values;
+    rep_tensors *weights;
+    rep_category_list categories; /* of the weights, where the data set was not opened */
+    rep_task *task;
+    rep_device *device; /* double precision */
+    rep_export_sample sample;
+    rep_export_net trained, folded;
+} rep_exporter;
+
+/* export_sample.c: the first pictures of the training split, or noise. */
+REP_NODISCARD rep_status rep_export_sample_take(rep_exporter *exporter);
+void rep_export_sample_clear(rep_export_sample *sample);
+/* Runs both nets on the sample; REP_ERR_NUMERIC above REP_FOLD_BOUND. */
+REP_NODISCARD rep_status rep_export_compare(rep_export_result *out, rep_exporter *exporter);
+
+#endif

@@ -1,0 +1,29 @@
+/* metadata.h - the texts beside a net's tensors. Private to the train room. */
+#ifndef REP_TRAIN_METADATA_H
+#define REP_TRAIN_METADATA_H
+
+#include "repopt/tensors.h"
+#include "train/task.h"
+
+/* Stands in the files of folded nets, and in no other. */
+#define REP_METADATA_FOLDED "folded"
+
+enum { REP_METADATA_MOST = 24, REP_METADATA_NUMBER_BYTES = 40 };
+typedef struct rep_metadata {
+    rep_metadata_pair pairs[REP_METADATA_MOST];
+    size_t count;
+    char numbers[REP_METADATA_MOST][REP_METADATA_NUMBER_BYTES];
+    char *yaml, *names, *categories;
+} rep_metadata;
+/* What every file of a net says: "format", "repopt" (the version), "mode", "class_names" (one per
+ * line, where the task knows them), "categories" (a detector's) and "config", all settings. Not to
+ * be copied. REP_ERR_MEMORY. */
+REP_NODISCARD rep_status rep_metadata_init(rep_metadata *out, const rep_task *task,
+                                           const rep_config *config);
+/* One more pair; key and value are borrowed. */
+void rep_metadata_add(rep_metadata *metadata, const char *key, const char *value);
+void rep_metadata_add_number(rep_metadata *metadata, const char *key, uint64_t value);
+void rep_metadata_add_real(rep_metadata *metadata, const char *key, double value);
+void rep_metadata_clear(rep_metadata *metadata);
+
+#endif
