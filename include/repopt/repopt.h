@@ -13,6 +13,7 @@
 #include "repopt/graph.h"
 #include "repopt/log.h"
 #include "repopt/model.h"
+#include "repopt/onnx.h"
 #include "repopt/paint.h"
 #include "repopt/scene.h"
 #include "repopt/status.h"

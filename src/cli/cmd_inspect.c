@@ -5,16 +5,20 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/inspect.h"
+#include "repopt/onnx.h"
 
 static const char help[] =
     "usage: repopt inspect [--json] FILE...\n\n"
     "Lists what safetensors and PyTorch files (.pth, .pt: state_dicts, checkpoints, whole models)\n"
     "hold: tensors with type and shape, what they belong to, numbers and texts beside them, and\n"
-    "what is not read and why. A file is told by its content; nothing in it is ever executed.\n\n"
+    "what is not read and why; of an ONNX file inputs, outputs, ops, weights and texts. A file is\n"
+    "told by its content; nothing in it is ever executed.\n\n"
     "  --json  one JSON object per file and line\n\n"
     "Examples:\n"
     "  repopt inspect RepOpt-VGG-B1-scales.pth\n"
     "  repopt inspect out/search/model_final.safetensors | grep scale_conv\n"
+    "  repopt inspect net.onnx\n"
     "  repopt inspect --json checkpoint.pth | jq '.tensors[] | select(.dtype == \"F16\") | "
     ".name'\n";
 
@@ -37,8 +41,7 @@ static double mebibytes(const rep_tensors *file) {
 
 /* ---- words ---------------------------------------------------------------------------------- */
 
-/* The beginning of a text, in one line. */
-static void print_line(const char *text) {
+void inspect_print_line(const char *text) {
     enum { MOST = 72 };
     int shown = 0;
     for (; *text && *text != '\n' && shown < MOST; text++, shown++) {
@@ -70,7 +73,7 @@ static void print_file(const rep_tensors *file) {
     const char *key = NULL, *value = NULL;
     for (size_t i = 0; rep_tensors_metadata_at(file, i, &key, &value); i++) {
         printf("%s%-24s ", i ? "" : "\nBeside them:\n", key);
-        print_line(value);
+        inspect_print_line(value);
     }
     for (size_t i = 0; i < rep_tensors_skip_count(file); i++) {
         const rep_tensors_skip *skip = rep_tensors_skip_get(file, i);
@@ -134,6 +137,19 @@ static void print_json(const rep_tensors *file) {
     cJSON_Delete(object);
 }
 
+static rep_status inspect(const char *path, bool is_json) {
+    if (rep_onnx_file_is_like(path)) { return inspect_onnx(path, is_json); }
+    rep_tensors *file = NULL;
+    REP_TRY(rep_tensors_open(&file, path));
+    if (is_json) {
+        print_json(file);
+    } else {
+        print_file(file);
+    }
+    rep_tensors_close(file);
+    return REP_OK;
+}
+
 int cmd_inspect(int argc, char **argv) {
     cli_words words = cli_words_of(argc, argv);
     if (cli_take_help(&words, help)) { return 0; }
@@ -144,15 +160,8 @@ int cmd_inspect(int argc, char **argv) {
     }
     if (cli_no_options(&words) != REP_OK) { return cli_fail(); }
     for (int i = 0; i < words.count; i++) {
-        rep_tensors *file = NULL;
-        if (rep_tensors_open(&file, words.items[i]) != REP_OK) { return cli_fail(); }
-        if (is_json) {
-            print_json(file);
-        } else {
-            if (i > 0) { puts(""); }
-            print_file(file);
-        }
-        rep_tensors_close(file);
+        if (i > 0 && !is_json) { puts(""); }
+        if (inspect(words.items[i], is_json) != REP_OK) { return cli_fail(); }
     }
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "format/format.h"
 #include "format/zip.h"
+#include "repopt/onnx.h"
 
 enum { PATH_BYTES = 1024, MOST_SEED = 1 << 14 };
 
@@ -102,6 +103,32 @@ static void put_cifar(void) {
     put("cifar", "hundred", bytes, 1 + 2 * 3074);
 }
 
+static void put_onnx(void) {
+    static const int64_t axes[] = {2, 3};
+    char path[PATH_BYTES];
+    rep_onnx *net = NULL;
+    const rep_onnx_dim dims[] = {{.name = "batch"}, {.size = 3}, {.size = 8}, {.size = 8}};
+    if (rep_onnx_create(&net) != REP_OK) { fail("onnx"); }
+    rep_onnx_input(net, "image", REP_TENSOR_F32, dims, 4);
+    rep_onnx_output(net, "y", REP_TENSOR_F32, dims, 4);
+    REP_ONNX_NODE(net, "Conv", "x", "image", "conv.weight", "");
+    rep_onnx_node_ints(net, "pads", axes, 2);
+    rep_onnx_node_float(net, "epsilon", 0.5f);
+    rep_onnx_node_text(net, "mode", "nearest");
+    rep_onnx_node_end(net);
+    REP_ONNX_NODE(net, "TopK", "y", "x");
+    rep_onnx_node_output(net, "places");
+    rep_onnx_node_int(net, "axis", -1);
+    rep_onnx_node_end(net);
+    rep_onnx_floats(net, "conv.weight", (const float[]){1, 2, 3}, (const int64_t[]){1, 3, 1, 1}, 4);
+    rep_onnx_whole(net, "axes", axes, (const int64_t[]){2}, 1);
+    rep_onnx_metadata(net, "class_names", "cat\ndog");
+    put("onnx", "net", "", 0);
+    snprintf(path, sizeof path, "%s/onnx/net", out);
+    if (rep_onnx_write(net, path) != REP_OK) { fail(path); }
+    rep_onnx_destroy(net);
+}
+
 int main(int argc, char **argv) {
     if (argc != 4) {
         fputs("usage: seeds DATA CONFIGS OUT\n", stderr);
@@ -120,6 +147,7 @@ int main(int argc, char **argv) {
     each(path, ".yaml", use_yaml);
     snprintf(path, sizeof path, "%s/fcos", configs);
     each(path, ".yaml", use_yaml);
+    put_onnx();
     put_voc();
     put_idx();
     put_cifar();
