@@ -1,4 +1,4 @@
-/* export.h - a trained net for use: without batch normalisation.
+/* export.h - a trained net for use: without batch normalisation, as ONNX.
  *
  * In use a BN is a factor and an offset per channel, which the convolution in front of it can carry
  * as well; so can the branches of a block. What is left is one convolution with bias per block.
@@ -45,28 +45,43 @@ REP_NODISCARD rep_status rep_model_fold(const rep_net *folded, const rep_net *tr
 
 typedef struct rep_export_options {
     const rep_config *config; /* MODEL.WEIGHT names the weights; a moving average counts */
-    const char *path;         /* what is written: .safetensors, .pth or .pt */
+    const char *path;         /* what is written: .onnx, or folded .safetensors, .pth, .pt */
+    bool is_folded;           /* fold first; all but .onnx want it */
+    bool is_decoded;          /* .onnx of a detector: boxes, scores, classes, keypoints */
+    bool takes_pixels;        /* .onnx: the net takes pixels from 0 to 255 and normalises them */
     int threads;              /* <= 0: all */
 } rep_export_options;
 
 typedef struct rep_export_result {
-    size_t tensor_count;
-    /* How much the fold changed: the largest difference, relative as in REP_FOLD_BOUND, of the
-     * output so named on so many pictures of the training split, or on noise where the data set
-     * cannot be opened. */
+    size_t tensor_count;   /* weights that were written */
+    int32_t height, width; /* .onnx: of the pictures it takes */
+    bool is_folded;        /* it was folded now, and this is how much that changed: */
+    /* The largest difference, relative as in REP_FOLD_BOUND, of the output so named on so many
+     * pictures of the training split, or on noise where the data set cannot be opened. */
     double difference;
     char output[16];
     int32_t picture_count;
     bool is_noise;
 } rep_export_result;
 
-/* Writes the folded net of MODEL.WEIGHT: tensors as rep_model_fold names them, and as metadata
- * "folded", the settings ("config"), class names and a detector's categories, so that rep_evaluate
- * and rep_predict take the file as any other. It cannot be trained on. Whole or not at all.
+/* Writes MODEL.WEIGHT's net, whole or not at all.
  *
- * Errors, beside those of the rooms below: REP_ERR_ARGUMENT for another ending of `path`, or the
- * file of the weights; REP_ERR_CONFIG without MODEL.WEIGHT; REP_ERR_DATA for weights of another
- * model, or folded ones; REP_ERR_NUMERIC when the difference is above REP_FOLD_BOUND. */
+ * .safetensors, .pth, .pt: the folded net, tensors as rep_model_fold names them, and as metadata
+ * "folded", the settings ("config"), class names and a detector's categories, so that rep_evaluate
+ * and rep_predict take the file as any other. It cannot be trained on.
+ *
+ * .onnx: opset 17, float32, input "image" {batch, c, h, w}, batch of any size; h and w are the data
+ * set's, or a detector's INPUT.SIZE. Outputs: a classifier's "logits" {batch, classes}; of levels
+ * P3 .. P7 "P3.classes" (logits), "P3.boxes" (left, top, right, bottom in pixels), "P3.centerness"
+ * (a logit) and "P3.keypoints" (in strides), {batch, .., h, w}; decoded "boxes" {batch, most, 4}
+ * (x1, y1, x2, y2), "scores" and "classes" (from 0) {batch, most}, "keypoints" {batch, most, K, 2}
+ * in pixels, falling score, 0 where there is nothing more. The metadata has all of the above, and
+ * "input": how pictures become the input.
+ *
+ * Errors, beside those of the rooms below: REP_ERR_ARGUMENT for another ending of `path`, the file
+ * of the weights, options that the file has no place for, .onnx of 2 GiB; REP_ERR_CONFIG without
+ * MODEL.WEIGHT; REP_ERR_DATA for weights of another model, or folded ones that are to be folded
+ * into tensors again; REP_ERR_NUMERIC when the difference is above REP_FOLD_BOUND. */
 REP_NODISCARD rep_status rep_export(rep_export_result *out, const rep_export_options *options);
 
 #ifdef __cplusplus

@@ -5,25 +5,34 @@
 #include "repopt/export.h"
 
 static const char help[] =
-    "usage: repopt export --weights CHECKPOINT --fold [options] OUT [KEY=VALUE]...\n\n"
+    "usage: repopt export --weights CHECKPOINT [options] OUT [KEY=VALUE]...\n\n"
     "Writes a trained net for use. OUT's end says how:\n"
+    "  .onnx                    for other programs, opset 17, any batch size: a classifier's\n"
+    "                           logits; a detector's outputs by level, or with --decode its\n"
+    "                           boxes, scores, classes and keypoints\n"
     "  .safetensors, .pth, .pt  the folded net: every block is one convolution with bias, BN and\n"
     "                           branches are gone. repopt test and repopt predict take it as any\n"
-    "                           other checkpoint; it cannot be trained on\n\n"
+    "                           other checkpoint; it cannot be trained on. Wants --fold\n\n"
     "  --weights FILE      the checkpoint; its moving average counts where it has one\n"
     "  --config-file FILE  settings in place of those in the checkpoint\n"
     "  --fold              fold BN and branches away. Both nets are run on pictures of the\n"
     "                      training split, and the largest difference of their outputs is told\n"
+    "  --decode            .onnx: boxes in pixels, best first, after suppression; at most\n"
+    "                      TEST.DETECTIONS_PER_IMG, thresholds MODEL.FCOS.INFERENCE_TH and NMS_TH\n"
+    "  --pixels            .onnx: takes pixels from 0 to 255; otherwise pictures normalised as in\n"
+    "                      training, by the mean and deviation that stand in its metadata\n"
     "  --threads N         worker threads (default: all cores)\n\n"
     "Examples:\n"
     "  repopt export --weights out/repopt/model_final.safetensors --fold folded.safetensors\n"
     "  repopt test --config-file configs/cifar10/repopt.yaml MODEL.WEIGHT folded.safetensors\n"
-    "  repopt export --config-file configs/vgg_b1.yaml --weights B1.pth --fold B1_folded.pth\n";
+    "  repopt export --weights out/repopt/model_final.safetensors --fold --pixels net.onnx\n"
+    "  repopt export --weights out/bccd/model_final.safetensors --fold --decode cells.onnx \\\n"
+    "      INPUT.SIZE=(416,416)\n"
+    "  repopt export --config-file vgg_b1.yaml --weights B1.pth --fold B1_folded.pth\n";
 
 typedef struct export_run {
     rep_export_options options;
     const char *weights, *config_file;
-    bool is_folded;
 } export_run;
 
 static rep_status take_options(export_run *x, cli_words *words) {
@@ -35,7 +44,7 @@ static rep_status take_options(export_run *x, cli_words *words) {
     REP_TRY(cli_no_options(words));
     if (x->weights && x->weights[0]) { return REP_OK; }
     return rep_fail(REP_ERR_ARGUMENT, "export: no weights given; write repopt export --weights "
-                                      "out/model_final.safetensors --fold OUT");
+                                      "out/model_final.safetensors --fold net.onnx");
 }
 
 /* One word is the file, all others are settings. */
@@ -56,17 +65,17 @@ static rep_status take_words(export_run *x, const cli_words *words, rep_config *
     if (!x->options.path) {
         return rep_fail(REP_ERR_ARGUMENT,
                         "export: no file to write; write repopt export --weights "
-                        "%s --fold folded.safetensors",
+                        "%s --fold net.onnx",
                         x->weights);
     }
-    if (x->is_folded) { return cli_file_check(x->options.path); }
-    return rep_fail(REP_ERR_ARGUMENT,
-                    "%s: a net as it was trained is written by `repopt convert`; give --fold",
-                    x->options.path);
+    return cli_file_check(x->options.path);
 }
 
 static void print_result(const export_run *x, const rep_export_result *r) {
-    printf("%s: %zu tensors\n", x->options.path, r->tensor_count);
+    printf("%s: %zu tensors", x->options.path, r->tensor_count);
+    if (r->height > 0) { printf(", pictures of %d x %d pixels", r->width, r->height); }
+    puts("");
+    if (!r->is_folded) { return; }
     printf("largest difference by the fold: %.2g of the largest value, at %s, over %d %s (bound "
            "%.0e)\n",
            r->difference, r->output, r->picture_count,
@@ -76,7 +85,10 @@ static void print_result(const export_run *x, const rep_export_result *r) {
 int cmd_export(int argc, char **argv) {
     cli_words words = cli_words_of(argc, argv);
     if (cli_take_help(&words, help)) { return 0; }
-    export_run x = {.is_folded = cli_take_flag(&words, "--fold")};
+    export_run x = {0};
+    x.options.is_folded = cli_take_flag(&words, "--fold");
+    x.options.is_decoded = cli_take_flag(&words, "--decode");
+    x.options.takes_pixels = cli_take_flag(&words, "--pixels");
     rep_config *config = NULL;
     rep_export_result result;
     rep_log_set(cli_log_line, NULL);

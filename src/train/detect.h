@@ -31,6 +31,11 @@ REP_NODISCARD rep_status rep_detect_evaluator_create(rep_evaluator **out, const 
                                                      rep_device *device, rep_mode mode,
                                                      rep_program *state_of, const char *prefix);
 
+/* The decoder of the settings; `levels` are borrowed. */
+void rep_detect_decoder_init(rep_fcos_decoder *out, const rep_values *values,
+                             const rep_fcos_level *levels, int32_t class_count,
+                             int32_t keypoint_count);
+
 /* categories.c: categories as the text of a checkpoint's metadata: free(*out). REP_ERR_MEMORY. */
 REP_NODISCARD rep_status rep_categories_write(char **out, const rep_category *categories,
                                               size_t count);

@@ -139,20 +139,27 @@ static void point_at(const evaluator *e, const rep_detector_io *io, size_t row,
     }
 }
 
+void rep_detect_decoder_init(rep_fcos_decoder *out, const rep_values *v,
+                             const rep_fcos_level *levels, int32_t class_count,
+                             int32_t keypoint_count) {
+    *out = (rep_fcos_decoder){.levels = levels,
+                              .level_count = REP_DETECTOR_LEVELS,
+                              .class_count = class_count,
+                              .keypoint_count = keypoint_count,
+                              .score_threshold = (float)v->model_fcos_inference_th,
+                              .nms_threshold = (float)v->model_fcos_nms_th,
+                              .level_most = (size_t)v->model_fcos_pre_nms_top_n,
+                              .most = (size_t)v->test_detections_per_img};
+}
+
 static rep_status decode_picture(evaluator *e, const shape_net *net, size_t row,
                                  const rep_detection_picture *picture, rep_detection_list *list) {
-    const rep_values *v = e->task->values;
     rep_fcos_level levels[REP_DETECTOR_LEVELS];
     rep_fcos_output outputs[REP_DETECTOR_LEVELS];
     point_at(e, rep_detector_io_get(net->model), row, levels, outputs);
-    const rep_fcos_decoder decoder = {.levels = levels,
-                                      .level_count = REP_DETECTOR_LEVELS,
-                                      .class_count = e->task->class_count,
-                                      .keypoint_count = e->keypoint_count,
-                                      .score_threshold = (float)v->model_fcos_inference_th,
-                                      .nms_threshold = (float)v->model_fcos_nms_th,
-                                      .level_most = (size_t)v->model_fcos_pre_nms_top_n,
-                                      .most = (size_t)v->test_detections_per_img};
+    rep_fcos_decoder decoder;
+    rep_detect_decoder_init(&decoder, e->task->values, levels, e->task->class_count,
+                            e->keypoint_count);
     size_t count = 0;
     float *points = e->keypoint_count > 0 ? e->points : NULL;
     REP_TRY(rep_fcos_decode(e->found, points, &count, &decoder, outputs, picture->width,

@@ -1,4 +1,4 @@
-/* export.c - MODEL.WEIGHT's net as a file for use: folded.
+/* export.c - MODEL.WEIGHT's net as a file for use: folded, as ONNX.
  *
  * Everything is done in double precision on the CPU, once: what is written is the rounding of the
  * exact result, and does not depend on the machine.
@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "train/export.h"
-#include "train/metadata.h"
 #include "train/state.h"
 
 /* ---- the file that is written ------------------------------------------------------------------
@@ -22,49 +21,76 @@ static bool ends_with(const char *text, const char *end) {
     return length > tail && strcmp(text + length - tail, end) == 0;
 }
 
-static rep_status find_writer(writer *out, const char *path) {
+static bool is_onnx(const rep_exporter *e) { return ends_with(e->options->path, ".onnx"); }
+
+/* Before the work: a bad path costs nothing. */
+static rep_status check_path(const rep_exporter *e) {
+    const char *path = e->options->path, *weights = e->values->model_weight;
     const bool is_torch = ends_with(path, ".pth") || ends_with(path, ".pt");
-    if (!is_torch && !ends_with(path, ".safetensors")) {
+    struct stat a, b;
+    if (!is_torch && !is_onnx(e) && !ends_with(path, ".safetensors")) {
         return rep_fail(REP_ERR_ARGUMENT,
-                        "%s: ends neither in .safetensors nor in .pth or .pt: the end says what is "
-                        "written",
+                        "%s: ends neither in .onnx nor in .safetensors, .pth or .pt: the end says "
+                        "what is written",
                         path);
     }
-    *out = is_torch ? rep_torch_write : rep_safetensors_write;
+    if (stat(path, &a) == 0 && stat(weights, &b) == 0 && a.st_dev == b.st_dev &&
+        a.st_ino == b.st_ino) {
+        return rep_fail(REP_ERR_ARGUMENT, "%s: holds the weights; choose another name", path);
+    }
     return REP_OK;
 }
 
-/* Before the work: a bad path costs nothing. */
-static rep_status check_options(const rep_export_options *o, const rep_values *v) {
-    writer write = NULL;
-    struct stat a, b;
-    REP_TRY(find_writer(&write, o->path));
-    if (v->model_weight[0] == '\0') {
+static rep_status check_options(const rep_exporter *e) {
+    const rep_export_options *o = e->options;
+    rep_body body;
+    if (e->values->model_weight[0] == '\0') {
         return rep_fail(REP_ERR_CONFIG, "MODEL.WEIGHT: empty, but only a trained net can be "
                                         "exported; give MODEL.WEIGHT out/model_final.safetensors");
     }
-    if (stat(o->path, &a) == 0 && stat(v->model_weight, &b) == 0 && a.st_dev == b.st_dev &&
-        a.st_ino == b.st_ino) {
-        return rep_fail(REP_ERR_ARGUMENT, "%s: holds the weights; choose another name", o->path);
+    REP_TRY(check_path(e));
+    REP_TRY(rep_body_from_config(&body, e->values));
+    if (o->is_decoded && body != REP_BODY_YUMIN) {
+        return rep_fail(REP_ERR_ARGUMENT,
+                        "--decode: %s is a classifier's, whose logits need no decoding; leave it "
+                        "out",
+                        e->values->model_weight);
     }
-    return REP_OK;
+    if ((o->is_decoded || o->takes_pixels) && !is_onnx(e)) {
+        return rep_fail(REP_ERR_ARGUMENT, "%s: %s adds nodes, which only .onnx files have", o->path,
+                        o->is_decoded ? "--decode" : "--pixels");
+    }
+    if (is_onnx(e) || o->is_folded) { return REP_OK; }
+    return rep_fail(REP_ERR_ARGUMENT,
+                    "%s: a net as it was trained is written by `repopt convert`; give --fold",
+                    o->path);
 }
 
-static rep_status write_file(rep_export_result *out, rep_exporter *e) {
-    writer write = NULL;
-    rep_metadata m;
+static rep_status write_tensors(rep_export_result *out, rep_exporter *e, const rep_metadata *m) {
+    const writer write =
+        ends_with(e->options->path, ".safetensors") ? rep_safetensors_write : rep_torch_write;
     rep_state_list list = {0};
-    REP_TRY(find_writer(&write, e->options->path));
-    REP_TRY(rep_metadata_init(&m, e->task, e->options->config));
-    rep_metadata_add(&m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
-    const char *names = rep_tensors_metadata(e->weights, "class_names");
-    if (m.names == NULL && names != NULL) { rep_metadata_add(&m, "class_names", names); }
     rep_status status = rep_state_list_init(&list, e->folded.graph, e->folded.program, 0);
     if (status == REP_OK) {
-        status = write(e->options->path, list.sources, list.count, m.pairs, m.count);
+        status = write(e->options->path, list.sources, list.count, m->pairs, m->count);
         out->tensor_count = list.count;
     }
     rep_state_list_clear(&list);
+    return status;
+}
+
+static rep_status write_file(rep_export_result *out, rep_exporter *e) {
+    const bool is_folded_now = e->folded.program != NULL;
+    rep_metadata m;
+    REP_TRY(rep_metadata_init(&m, e->task, e->options->config));
+    if (is_folded_now || e->is_folded) {
+        rep_metadata_add(&m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
+    }
+    const char *names = rep_tensors_metadata(e->weights, "class_names");
+    if (m.names == NULL && names != NULL) { rep_metadata_add(&m, "class_names", names); }
+    const rep_status status =
+        is_onnx(e) ? rep_export_write_onnx(out, e, is_folded_now ? &e->folded : NULL, &m)
+                   : write_tensors(out, e, &m);
     rep_metadata_clear(&m);
     return status;
 }
@@ -72,20 +98,29 @@ static rep_status write_file(rep_export_result *out, rep_exporter *e) {
 /* ---- the nets ----------------------------------------------------------------------------------
  */
 
-static rep_status build(rep_export_net *out, const rep_exporter *e, bool is_folded) {
-    rep_task task = *e->task;
-    task.is_folded = is_folded;
-    rep_task_net net = {.is_reference = true, .batch = e->sample.count, .shape = e->sample.shape};
+rep_status rep_export_build(rep_export_net *out, const rep_exporter *e, const rep_task *task,
+                            const rep_task_net *wanted, rep_program *state_of) {
+    rep_task_net net = *wanted;
     REP_TRY(rep_mode_parse(&net.mode, e->values->training_mode));
     REP_TRY(rep_graph_create(&out->graph));
-    REP_TRY(task.methods->build(&task, &out->model, out->graph, &net));
-    return rep_program_create(&out->program, e->device, out->graph, NULL, NULL);
+    REP_TRY(task->methods->build(task, &out->model, out->graph, &net));
+    REP_TRY(rep_nn_onnx_keep(out->graph));
+    return rep_program_create(&out->program, e->device, out->graph, state_of, NULL);
 }
 
-static void clear(rep_export_net *net) {
+void rep_export_net_clear(rep_export_net *net) {
     rep_program_destroy(net->program);
     rep_model_destroy(net->model);
     rep_graph_destroy(net->graph);
+    *net = (rep_export_net){0};
+}
+
+static rep_status build(rep_export_net *out, const rep_exporter *e, bool is_folded) {
+    rep_task task = *e->task;
+    task.is_folded = is_folded;
+    const rep_task_net wanted = {
+        .is_reference = true, .batch = e->sample.count, .shape = e->sample.shape};
+    return rep_export_build(out, e, &task, &wanted, NULL);
 }
 
 /* What is judged is what the file will hold. */
@@ -106,6 +141,7 @@ static rep_status round_values(const rep_export_net *net) {
 
 static rep_status fold(rep_export_result *out, rep_exporter *e) {
     uint64_t tracked = 0;
+    REP_TRY(rep_export_sample_take(e));
     REP_TRY(build(&e->trained, e, false));
     REP_TRY(build(&e->folded, e, true));
     REP_TRY(rep_state_load_model(e->trained.graph, e->trained.program, e->weights, true, &tracked));
@@ -120,7 +156,8 @@ static rep_status fold(rep_export_result *out, rep_exporter *e) {
 
 static rep_status open_weights(rep_exporter *e) {
     REP_TRY(rep_tensors_open(&e->weights, e->values->model_weight));
-    if (rep_tensors_metadata(e->weights, REP_METADATA_FOLDED) == NULL) { return REP_OK; }
+    e->is_folded = rep_tensors_metadata(e->weights, REP_METADATA_FOLDED) != NULL;
+    if (!e->is_folded || is_onnx(e)) { return REP_OK; }
     return rep_fail(REP_ERR_DATA, "%s: is folded already; `repopt convert` changes its format",
                     e->values->model_weight);
 }
@@ -128,7 +165,7 @@ static rep_status open_weights(rep_exporter *e) {
 /* A net can be exported where its data set is not: what it finds stands beside the weights. */
 static rep_status open_task(rep_exporter *e) {
     if (rep_task_open(&e->task, e->values, REP_TASK_TRAIN) == REP_OK) { return REP_OK; }
-    rep_log(REP_LOG_INFO, "no pictures of the training split: %s", rep_last_error());
+    rep_log(REP_LOG_INFO, "without the training split: %s", rep_last_error());
     REP_TRY(rep_task_open(&e->task, e->values, REP_TASK_SHAPE));
     const char *text = rep_tensors_metadata(e->weights, "categories");
     if (e->task->methods != &rep_detect || text == NULL) { return REP_OK; }
@@ -140,19 +177,19 @@ static rep_status open_task(rep_exporter *e) {
 static rep_status export_net(rep_export_result *out, rep_exporter *e) {
     REP_TRY(open_weights(e));
     REP_TRY(open_task(e));
-    REP_TRY(rep_export_sample_take(e));
     REP_TRY(rep_device_open(&e->device, "cpu:float64", e->options->threads));
-    REP_TRY(fold(out, e));
+    out->is_folded = e->options->is_folded && !e->is_folded;
+    if (out->is_folded) { REP_TRY(fold(out, e)); }
     return write_file(out, e);
 }
 
 rep_status rep_export(rep_export_result *out, const rep_export_options *options) {
     rep_exporter e = {.options = options, .values = rep_config_values(options->config)};
     rep_export_result result = {0};
-    REP_TRY(check_options(options, e.values));
+    REP_TRY(check_options(&e));
     const rep_status status = export_net(&result, &e);
-    clear(&e.folded);
-    clear(&e.trained);
+    rep_export_net_clear(&e.folded);
+    rep_export_net_clear(&e.trained);
     rep_device_close(e.device);
     rep_export_sample_clear(&e.sample);
     rep_task_close(e.task);

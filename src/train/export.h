@@ -5,6 +5,7 @@
 #include "repopt/export.h"
 #include "repopt/tensors.h"
 #include "train/detect.h"
+#include "train/metadata.h"
 
 typedef struct rep_export_net {
     rep_graph *graph;
@@ -31,9 +32,23 @@ typedef struct rep_exporter {
     rep_category_list categories; /* of the weights, where the data set was not opened */
     rep_task *task;
     rep_device *device; /* double precision */
+    bool is_folded;     /* the weights are a folded net's */
     rep_export_sample sample;
     rep_export_net trained, folded;
 } rep_exporter;
+
+/* export.c: an evaluation net on the exporter's device, with the state of another program or its
+ * own. The graph's constants are kept. */
+REP_NODISCARD rep_status rep_export_build(rep_export_net *out, const rep_exporter *exporter,
+                                          const rep_task *task, const rep_task_net *wanted,
+                                          rep_program *state_of);
+void rep_export_net_clear(rep_export_net *net);
+
+/* export_onnx.c: writes options->path; the values are those of `source`, a folded net, or without
+ * one the checkpoint's own. */
+REP_NODISCARD rep_status rep_export_write_onnx(rep_export_result *out, rep_exporter *exporter,
+                                               const rep_export_net *source,
+                                               const rep_metadata *metadata);
 
 /* export_sample.c: the first pictures of the training split, or noise. */
 REP_NODISCARD rep_status rep_export_sample_take(rep_exporter *exporter);

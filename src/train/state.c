@@ -114,7 +114,7 @@ static rep_status add_tensor(rep_state_list *list, const rep_graph *graph, rep_p
         .name = name, .type = REP_TENSOR_F32, .fill = fill_tensor, .context = item};
     source->rank = file_shape(graph, id, source->shape);
     const size_t norm = norm_name_length(name);
-    if (norm == 0) { return REP_OK; }
+    if (norm == 0 || list->tracked < 0) { return REP_OK; }
     const char *tracked = tracked_name(&list->names, name, norm);
     if (tracked == NULL) { return rep_fail(REP_ERR_MEMORY, "checkpoint: no memory"); }
     list->sources[list->count++] = (rep_tensor_source){.name = tracked,
@@ -124,10 +124,8 @@ static rep_status add_tensor(rep_state_list *list, const rep_graph *graph, rep_p
     return REP_OK;
 }
 
-rep_status rep_state_list_init(rep_state_list *out, const rep_graph *graph, rep_program *program,
-                               uint64_t tracked) {
-    *out = (rep_state_list){.tracked = (int64_t)tracked};
-    bool *saved = list_saved(graph);
+static rep_status list_tensors(rep_state_list *out, const rep_graph *graph, rep_program *program,
+                               const bool *saved) {
     const size_t room = 2 * (size_t)graph->tensor_count;
     out->sources = calloc(room, sizeof *out->sources);
     out->items = calloc(room, sizeof *out->items);
@@ -144,8 +142,26 @@ rep_status rep_state_list_init(rep_state_list *out, const rep_graph *graph, rep_
     for (rep_id id = 1; id < graph->tensor_count && status == REP_OK; id++) {
         if (saved[id]) { status = add_tensor(out, graph, program, id); }
     }
+    return status;
+}
+
+rep_status rep_state_list_init(rep_state_list *out, const rep_graph *graph, rep_program *program,
+                               uint64_t tracked) {
+    *out = (rep_state_list){.tracked = (int64_t)tracked};
+    bool *saved = list_saved(graph);
+    const rep_status status = list_tensors(out, graph, program, saved);
     free(saved);
     return status;
+}
+
+rep_status rep_state_list_pick(rep_state_list *out, const rep_graph *graph, rep_program *program,
+                               const bool *wanted) {
+    *out = (rep_state_list){.tracked = -1};
+    return list_tensors(out, graph, program, wanted);
+}
+
+rep_id rep_state_list_tensor(const rep_state_list *list, size_t index) {
+    return list->items[index].tensor;
 }
 
 void rep_state_list_clear(rep_state_list *list) {

@@ -13,11 +13,16 @@ typedef struct rep_state_list {
     size_t count;
     struct rep_state_item *items; /* the sources' contexts */
     rep_arena names;
-    float *buffer; /* one tensor in storage order */
-    int64_t tracked;
+    float *buffer;   /* one tensor in storage order */
+    int64_t tracked; /* below 0: num_batches_tracked is left out */
 } rep_state_list;
 REP_NODISCARD rep_status rep_state_list_init(rep_state_list *out, const rep_graph *graph,
                                              rep_program *program, uint64_t tracked);
+/* Only the tensors that are wanted, by id: parameters, or work tensors that the program keeps. */
+REP_NODISCARD rep_status rep_state_list_pick(rep_state_list *out, const rep_graph *graph,
+                                             rep_program *program, const bool *wanted);
+/* The tensor behind source `index` of such a list. */
+rep_id rep_state_list_tensor(const rep_state_list *list, size_t index);
 void rep_state_list_clear(rep_state_list *list);
 
 /* Loads every saved tensor. "scales.*" are compared instead: a run may not change its SCALE. */
