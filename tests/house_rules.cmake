@@ -133,7 +133,16 @@ foreach(path IN LISTS sources texts)
   endif()
 endforeach()
 
-list(APPEND sources ${texts})
+# Lock files name versions and checksums; where packages come from is the reader's own setting.
+file(GLOB_RECURSE locks RELATIVE ${SOURCE} ${SOURCE}/tests/package-lock.json)
+foreach(path IN LISTS locks)
+  file(READ ${SOURCE}/${path} text)
+  if(text MATCHES "\"resolved\"|https?://")
+    fault("${path}: an address; see .npmrc")
+  endif()
+endforeach()
+
+list(APPEND sources ${texts} ${locks})
 list(LENGTH sources count)
 if(faults)
   message(FATAL_ERROR "${faults} faults in ${count} files")

@@ -83,6 +83,29 @@ for device in "${devices[@]}"; do
         complain "predict: other scores from a folded net on $device"
 done
 
+# ---- ONNX -----------------------------------------------------------------------------------------
+# What ONNX Runtime makes of such files is for test_onnx_runtime.sh.
+good 'x.onnx: 32 tensors, pictures of 32 x 32 pixels$' export --weights normal/model_final.safetensors x.onnx
+good '^  image +F32 +\[batch, 3, 32, 32\]$' inspect x.onnx
+good '^  logits +F32 +\[batch, 10\]$' inspect x.onnx
+good '^  stage0.bn.running_var +F32 +\[8\]$' inspect x.onnx
+good '^input +RGB, \(pixel / 255 - input.mean\)' inspect x.onnx
+good '"input.mean":"0.5,0.5,0.5","input.std":"0.25,0.25,0.25"' inspect --json x.onnx
+if "$repopt" inspect x.onnx | grep -q '^folded'; then complain 'x.onnx says it is folded'; fi
+good '^largest difference by the fold' export --weights normal/model_final.safetensors --fold y.onnx
+good '^folded ' inspect y.onnx
+good 'z.onnx: 14 tensors' export --weights normal/folded.safetensors --pixels z.onnx
+good '^input +RGB pixels, 0 to 255$' inspect z.onnx
+good '^  stage0.conv.bias +F32' inspect z.onnx
+good 'pictures of 120 x 88 pixels' export --weights per_level/model_final.safetensors --fold --decode d.onnx \
+    'INPUT.SIZE=(88,120)' TEST.DETECTIONS_PER_IMG=7
+good '^  boxes +F32 +\[batch, 7, 4\]$' inspect d.onnx
+good '^  keypoints +F32 +\[batch, 7, 5, 2\]$' inspect d.onnx
+good 'NonMaxSuppression 1' inspect d.onnx
+good '^categories +\[\{"id":1,"name":"arrow"' inspect d.onnx
+good 'e.onnx: 81 tensors' export --weights shared/folded.safetensors e.onnx
+good '^  P7.centerness +F32 +\[batch, 1, 1, 1\]$' inspect e.onnx
+
 # ---- what is refused ------------------------------------------------------------------------------
 mkdir empty
 w=normal/model_final.safetensors
@@ -91,10 +114,18 @@ bad 2 'no file to write' export --weights "$w" --fold
 bad 2 'two files to write' export --weights "$w" --fold empty/a.pth empty/b.pth
 bad 2 'give --fold' export --weights "$w" empty/x.safetensors
 bad 2 '"--fld" is not understood' export --weights "$w" --fld empty/x.pth
-bad 2 'x.bin: ends neither in' export --weights "$w" --fold empty/x.bin
+bad 2 'x.bin: ends neither in .onnx' export --weights "$w" --fold empty/x.bin
 bad 2 'holds the weights' export --weights "$w" --fold "$w"
 bad 3 'absent.safetensors' export --weights absent.safetensors --fold empty/x.pth
 bad 3 'absent/x.pth' export --weights "$w" --fold absent/x.pth
+bad 2 "--decode: $w is a classifier's" export --weights "$w" --decode empty/x.onnx
+bad 2 '--decode adds nodes' export --weights shared/folded.safetensors --decode empty/x.pth
+bad 2 '--pixels adds nodes' export --weights "$w" --fold --pixels empty/x.safetensors
+bad 3 'of another model' export --weights "$w" empty/x.onnx MODEL.VGG.WIDTHS='(8,8,16,24)'
+bad 3 'of another model' export --weights csla/model_final.safetensors empty/x.onnx TRAINING_MODE=target
+bad 2 'NUM_CLASSES: 3, but' export --weights shared/model_final.safetensors empty/x.onnx MODEL.FCOS.NUM_CLASSES=3
+head -c 300 x.onnx >cut.onnx
+bad 3 'cut.onnx: .*damaged' inspect cut.onnx
 bad 3 'folded already' export --weights normal/folded.safetensors --fold empty/x.pth
 bad 3 'of another model' export --weights "$w" --fold empty/x.pth MODEL.VGG.WIDTHS='(8,8,16,24)'
 bad 3 'of another model' export --weights csla/model_final.safetensors --fold empty/x.pth TRAINING_MODE=normal
