@@ -68,6 +68,8 @@ rep_on_driver(swiftshader_gpu_checks swiftshader REPOPT_TEST_VALIDATE=gpu TESTS 
 if(TARGET repopt-cli)
   rep_driver_test(lavapipe.cli lavapipe COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/test_vulkan_cli.sh
                   $<TARGET_FILE:repopt-cli>)
+  rep_driver_test(lavapipe.export lavapipe COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/test_export.sh
+                  $<TARGET_FILE:repopt-cli>)
   rep_driver_test(lavapipe.check lavapipe COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/test_check.sh
                   $<TARGET_FILE:repopt-cli> ${PROJECT_SOURCE_DIR})
 endif()
