@@ -41,7 +41,7 @@ file(GLOB_RECURSE sources RELATIVE ${SOURCE} ${SOURCE}/src/*.[ch] ${SOURCE}/src/
      ${SOURCE}/include/*.h ${SOURCE}/include/*.def ${SOURCE}/tests/*.[ch] ${SOURCE}/tests/*.def
      ${SOURCE}/bench/*.[ch] ${SOURCE}/shaders/*.comp ${SOURCE}/shaders/*.glsl
      ${SOURCE}/web/*.[ch] ${SOURCE}/web/*.js ${SOURCE}/web/*.mjs)
-list(FILTER sources EXCLUDE REGEX "^web/node_modules/")
+list(FILTER sources EXCLUDE REGEX "(^|/)node_modules/")
 if(NOT sources)
   message(FATAL_ERROR "no sources under ${SOURCE}")
 endif()
@@ -125,7 +125,7 @@ endforeach()
 # What everybody reads says nothing that holds on one machine only.
 file(GLOB_RECURSE texts RELATIVE ${SOURCE} ${SOURCE}/*.md ${SOURCE}/*.yaml ${SOURCE}/*.cmake
      ${SOURCE}/scripts/* ${SOURCE}/CMakeLists.txt ${SOURCE}/CMakePresets.json)
-list(FILTER texts EXCLUDE REGEX "^(build|out|quickstart|web/node_modules)/")
+list(FILTER texts EXCLUDE REGEX "^(build|out|quickstart)/|(^|/)node_modules/")
 foreach(path IN LISTS sources texts)
   file(READ ${SOURCE}/${path} text)
   if(text MATCHES "(^|[^A-Za-z0-9_.])/(work|home|mnt|root)/[a-z]")

@@ -22,7 +22,7 @@ typedef struct bench_options {
 
 enum {
     BENCH_CPU_ONLY = 1,  /* says nothing about another device */
-    BENCH_NAMED_ONLY = 2 /* takes long: not among "all" */
+    BENCH_NAMED_ONLY = 2 /* takes long, or says little by itself: not among "all" */
 };
 
 typedef struct bench_workload {

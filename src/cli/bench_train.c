@@ -27,13 +27,14 @@ enum { CLASSES = 10 };
     }
 #define BENCH_SMALL(mode_)                                                                         \
     { 3, 32, 64, (mode_), BENCH_VGG(3, 64, 64, 128, 256, 512) }
-#define BENCH_TINY(mode_)                                                                          \
-    { 1, 28, 64, (mode_), BENCH_VGG(1, 16, 16, 32, 64, 128) }
+#define BENCH_TINY(mode_, batch_)                                                                  \
+    { 1, 28, (batch_), (mode_), BENCH_VGG(1, 16, 16, 32, 64, 128) }
 
 static const bench_net nets[] = {
-    BENCH_SMALL(REP_MODE_TARGET),       BENCH_SMALL(REP_MODE_HYPER_SEARCH),
-    BENCH_SMALL(REP_MODE_REPVGG_BLOCK), BENCH_TINY(REP_MODE_TARGET),
-    BENCH_TINY(REP_MODE_HYPER_SEARCH),  BENCH_TINY(REP_MODE_REPVGG_BLOCK),
+    BENCH_SMALL(REP_MODE_TARGET),          BENCH_SMALL(REP_MODE_HYPER_SEARCH),
+    BENCH_SMALL(REP_MODE_REPVGG_BLOCK),    BENCH_TINY(REP_MODE_TARGET, 64),
+    BENCH_TINY(REP_MODE_HYPER_SEARCH, 64), BENCH_TINY(REP_MODE_REPVGG_BLOCK, 64),
+    BENCH_TINY(REP_MODE_TARGET, 8),
 };
 
 /* Everything one training step needs. */
@@ -143,5 +144,6 @@ const bench_workload bench_train_workloads[] = {
     {"cls-tiny-target", "step of a 1x28x28 classifier, batch 64, RepOptimizer", run, &nets[3], 0},
     {"cls-tiny-hs", "the same net searching its scales", run, &nets[4], 0},
     {"cls-tiny-repvgg", "the same net as RepVGG blocks", run, &nets[5], 0},
+    {"cls-tiny-target-b8", "cls-tiny-target at batch 8", run, &nets[6], BENCH_NAMED_ONLY},
     {NULL, NULL, NULL, NULL, 0},
 };
