@@ -9,8 +9,12 @@ import {existsSync, writeFileSync} from 'node:fs';
 import {cpus} from 'node:os';
 import {resolve} from 'node:path';
 import {parseArgs} from 'node:util';
+import {fileURLToPath} from 'node:url';
 
-const root = resolve(import.meta.dirname, '../..');
+// Debian 12's node 18 has no import.meta.dirname.
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+const root = resolve(here, '../..');
 const program = process.env.REPOPT
     ?? ['release', 'cpu'].map((preset) => resolve(root, 'build', preset, 'repopt'))
         .find((path) => existsSync(path));
@@ -24,7 +28,7 @@ const {values} = parseArgs({options: {
 
 // ---- rows ---------------------------------------------------------------------------------------
 
-const script = (name, ...words) => [process.execPath, resolve(import.meta.dirname, name), ...words];
+const script = (name, ...words) => [process.execPath, resolve(here, name), ...words];
 
 /** The three ways to run our own step at one batch size. */
 function ours(batch) {

@@ -8,9 +8,12 @@
 //     repopt bench --workload cls-tiny-target --device cpu:baseline --threads 1
 import {readFileSync} from 'node:fs';
 import {resolve} from 'node:path';
-import {pathToFileURL} from 'node:url';
+import {fileURLToPath, pathToFileURL} from 'node:url';
 import {parseArgs} from 'node:util';
 import {onPage} from './page.mjs';
+
+// Debian 12's node 18 has no import.meta.dirname.
+const here = fileURLToPath(new URL('.', import.meta.url));
 
 const {values} = parseArgs({options: {
     in: {type: 'string', default: 'node'},
@@ -18,7 +21,7 @@ const {values} = parseArgs({options: {
     warmup: {type: 'string', default: '10'}, // the first steps run before V8 has optimised them
     steps: {type: 'string', default: '10'},
     'min-ms': {type: 'string', default: '1000'},
-    build: {type: 'string', default: resolve(import.meta.dirname, '../../build/web')},
+    build: {type: 'string', default: resolve(here, '../../build/web')},
 }});
 const folder = resolve(values.build, 'bench');
 const words = [values.workload, values.warmup, values.steps, values['min-ms']];

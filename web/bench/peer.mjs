@@ -9,6 +9,10 @@ import {dirname, join} from 'node:path';
 import {parseArgs} from 'node:util';
 import {onPage} from './page.mjs';
 import {timeSteps} from './peer_net.mjs';
+import {fileURLToPath} from 'node:url';
+
+// Debian 12's node 18 has no import.meta.dirname.
+const here = fileURLToPath(new URL('.', import.meta.url));
 
 const {values} = parseArgs({options: {
     in: {type: 'string', default: 'node'},
@@ -35,7 +39,7 @@ async function inPage(page) {
 
 function measure() {
     if (values.in === 'node') { return timeSteps(require('@tensorflow/tfjs'), how); }
-    return onPage({'/bench/': import.meta.dirname, '/tfjs/': dist('@tensorflow/tfjs'),
+    return onPage({'/bench/': here, '/tfjs/': dist('@tensorflow/tfjs'),
         '/wasm/': dist('@tensorflow/tfjs-backend-wasm')}, inPage);
 }
 

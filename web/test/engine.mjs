@@ -1,10 +1,13 @@
 // engine.mjs - what the engine's tests share: the built modules, small tasks, reading checkpoints.
 import {existsSync} from 'node:fs';
 import {resolve} from 'node:path';
-import {pathToFileURL} from 'node:url';
+import {fileURLToPath, pathToFileURL} from 'node:url';
 import {Engine} from '../src/engine.js';
 
-const build = resolve(process.env.REPOPT_WEB ?? resolve(import.meta.dirname, '../../build/web'));
+// Debian 12's node 18 has no import.meta.dirname.
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+const build = resolve(process.env.REPOPT_WEB ?? resolve(here, '../../build/web'));
 
 /** The engine as it was built; fails where it was not. */
 export function loadEngine(variant = 'simd', threads = 1) {

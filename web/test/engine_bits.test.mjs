@@ -9,9 +9,13 @@ import {join, resolve} from 'node:path';
 import test, {after} from 'node:test';
 import {drawnPairs, loadEngine, tensorsOf} from './engine.mjs';
 import {installWorker} from './node_worker.mjs';
+import {fileURLToPath} from 'node:url';
+
+// Debian 12's node 18 has no import.meta.dirname.
+const here = fileURLToPath(new URL('.', import.meta.url));
 
 const built = ['release', 'cpu', 'dev'].map((preset) => (
-    resolve(import.meta.dirname, '../../build', preset, 'repopt')));
+    resolve(here, '../../build', preset, 'repopt')));
 const program = process.env.REPOPT ?? built.find((path) => existsSync(path));
 if (!program) { throw new Error('no native program to compare with; build one, or set REPOPT'); }
 installWorker(2);
