@@ -15,6 +15,7 @@
 #include "repopt/model.h"
 #include "repopt/onnx.h"
 #include "repopt/paint.h"
+#include "repopt/quantize.h"
 #include "repopt/scene.h"
 #include "repopt/status.h"
 #include "repopt/tensors.h"

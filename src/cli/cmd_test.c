@@ -11,6 +11,8 @@ static const char help[] =
     "numbers for boxes and keypoints, VOC's AP50 and a row per class of a detector. A checkpoint\n"
     "that carries a moving average (SOLVER.EMA_DECAY) is measured by the average.\n\n"
     "  --config-file FILE  the configuration it was trained with\n" CLI_DEVICE_HELP
+    "  --int8              the checkpoint must be an int8 net, as repopt quantize writes it; its\n"
+    "                      whole numbers are computed exactly\n"
     "  --json              print the result as one JSON object; null: no ground truth\n"
     "  --out FOLDER        a detector's: bbox.json and keypoints.json, COCO's results as\n"
     "                      pycocotools loads them, and report.html with precision and recall\n"
@@ -24,7 +26,7 @@ static const char help[] =
 typedef struct test_run {
     rep_train_options options;
     const char *out;
-    bool is_json;
+    bool is_json, is_int8;
     bool is_detector;  /* on_detections was called */
     rep_status status; /* of what it did */
     cli_progress progress;
@@ -69,7 +71,23 @@ static rep_status check_out(const test_run *t) {
     return rep_fail(REP_ERR_ARGUMENT, "--out: is for detectors; a classifier's result is one line");
 }
 
+/* A file says itself what it is; --int8 is for who wants to be sure. */
+static rep_status check_int8(const test_run *t) {
+    const char *path = rep_config_values(t->options.config)->model_weight;
+    rep_tensors *file = NULL;
+    if (!t->is_int8 || path[0] == '\0') { return REP_OK; }
+    REP_TRY(rep_tensors_open(&file, path));
+    const bool is_int8 = rep_tensors_metadata(file, "int8") != NULL;
+    rep_tensors_close(file);
+    if (is_int8) { return REP_OK; }
+    return rep_fail(REP_ERR_DATA,
+                    "--int8: %s is a net in float32; make its int8 net by repopt quantize "
+                    "--weights %s --out out/int8",
+                    path, path);
+}
+
 static rep_status test(test_run *t) {
+    REP_TRY(check_int8(t));
     REP_TRY(check_out(t));
     cli_progress_init(&t->progress, "");
     t->options.stop = cli_stop_on_signals();
@@ -87,7 +105,9 @@ static rep_status test(test_run *t) {
 int cmd_test(int argc, char **argv) {
     cli_words words = cli_words_of(argc, argv);
     if (cli_take_help(&words, help)) { return 0; }
-    test_run t = {.is_json = cli_take_flag(&words, "--json")};
+    test_run t = {0};
+    t.is_json = cli_take_flag(&words, "--json");
+    t.is_int8 = cli_take_flag(&words, "--int8");
     rep_config *config = NULL;
     if (cli_take_device(&words, &t.options.device, &t.options.threads) != REP_OK ||
         cli_take_value(&words, "--out", &t.out) != REP_OK ||

@@ -11,6 +11,7 @@
     X(scaled)                                                                                      \
     X(scale_grad_s)                                                                                \
     X(biased)                                                                                      \
+    X(quantized)                                                                                   \
     X(channel)                                                                                     \
     X(gated)                                                                                       \
     X(global)                                                                                      \

@@ -85,6 +85,15 @@ rep_status rep_shape_biased(rep_shape_call *call) {
     return need(call, 1, "the bias", channels_of(call->in[0]));
 }
 
+rep_status rep_shape_quantized(rep_shape_call *call) {
+    call->out[0] = call->in[0];
+    REP_TRY(need_all(call, 1, 3, "a scale or zero point", scalar_shape));
+    if ((call->in_count > 3 && call->has_in[3]) == (call->in_count > 4 && call->has_in[4])) {
+        return need(call, 4, "the weights' scale", channels_of(call->in[0]));
+    }
+    return rep_fail(REP_ERR_ARGUMENT, "%s: the scales of a sum's factors come as a pair", call->name);
+}
+
 rep_status rep_shape_gated(rep_shape_call *call) {
     follow_type(call);
     REP_TRY(need_same_type(call, 1));

@@ -9,6 +9,7 @@
 
 #include "graph/graph.h"
 #include "nn/fcos_decode.h"
+#include "nn/int8.h"
 #include "nn/onnx_net.h"
 #include "repopt/detector.h"
 #include "repopt/export.h"

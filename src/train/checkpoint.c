@@ -194,10 +194,18 @@ rep_status rep_checkpoint_load_model(const rep_graph *graph, rep_program *progra
     return status;
 }
 
-rep_status rep_checkpoint_is_folded(bool *out, const char *path) {
+static rep_status has_metadata(bool *out, const char *path, const char *key) {
     rep_tensors *file = NULL;
     REP_TRY(rep_tensors_open(&file, path));
-    *out = rep_tensors_metadata(file, REP_METADATA_FOLDED) != NULL;
+    *out = rep_tensors_metadata(file, key) != NULL;
     rep_tensors_close(file);
     return REP_OK;
+}
+
+rep_status rep_checkpoint_is_folded(bool *out, const char *path) {
+    return has_metadata(out, path, REP_METADATA_FOLDED);
+}
+
+rep_status rep_checkpoint_is_int8(bool *out, const char *path) {
+    return has_metadata(out, path, REP_METADATA_INT8);
 }

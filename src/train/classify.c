@@ -58,12 +58,13 @@ static rep_status build(const rep_task *task, rep_model **model, rep_graph *grap
     const rep_values *v = task->values;
     rep_vgg_spec spec;
     REP_TRY(rep_vgg_spec_from_config(&spec, v, task->channels, task->class_count));
-    spec.is_half = spec.is_half && !net->is_reference;
+    spec.is_half = spec.is_half && !net->is_reference && !task->is_int8;
     spec.is_deployed = task->is_folded;
     const double smoothing = net->is_training ? v->solver_label_smoothing : 0;
-    return rep_model_build(model, graph, &spec, net->mode, net->is_training, net->batch,
-                           task->shapes[net->shape].height, task->shapes[net->shape].width,
-                           (float)smoothing);
+    REP_TRY(rep_model_build(model, graph, &spec, net->mode, net->is_training, net->batch,
+                            task->shapes[net->shape].height, task->shapes[net->shape].width,
+                            (float)smoothing));
+    return rep_task_finish_net(task, graph);
 }
 
 static rep_status start(rep_task *task, uint64_t first_batch) {

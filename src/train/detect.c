@@ -178,10 +178,11 @@ static rep_status build(const rep_task *task, rep_model **model, rep_graph *grap
     rep_detector_spec spec;
     REP_TRY(
         rep_detector_spec_from_config(&spec, task->values, task->channels, data->keypoint_count));
-    spec.is_half = spec.is_half && !net->is_reference;
+    spec.is_half = spec.is_half && !net->is_reference && !task->is_int8;
     spec.is_deployed = task->is_folded;
-    return rep_detector_build(model, graph, &spec, net->mode, net->is_training, net->batch,
-                              task->shapes[net->shape].height, task->shapes[net->shape].width);
+    REP_TRY(rep_detector_build(model, graph, &spec, net->mode, net->is_training, net->batch,
+                               task->shapes[net->shape].height, task->shapes[net->shape].width));
+    return rep_task_finish_net(task, graph);
 }
 
 /* ---- batches --------------------------------------------------------------------------------- */

@@ -23,22 +23,26 @@ static bool ends_with(const char *text, const char *end) {
 
 static bool is_onnx(const rep_exporter *e) { return ends_with(e->options->path, ".onnx"); }
 
+rep_status rep_export_check_target(const char *path, const char *weights) {
+    struct stat a, b;
+    if (stat(path, &a) == 0 && stat(weights, &b) == 0 && a.st_dev == b.st_dev &&
+        a.st_ino == b.st_ino) {
+        return rep_fail(REP_ERR_ARGUMENT, "%s: holds the weights; choose another name", path);
+    }
+    return REP_OK;
+}
+
 /* Before the work: a bad path costs nothing. */
 static rep_status check_path(const rep_exporter *e) {
-    const char *path = e->options->path, *weights = e->values->model_weight;
+    const char *path = e->options->path;
     const bool is_torch = ends_with(path, ".pth") || ends_with(path, ".pt");
-    struct stat a, b;
     if (!is_torch && !is_onnx(e) && !ends_with(path, ".safetensors")) {
         return rep_fail(REP_ERR_ARGUMENT,
                         "%s: ends neither in .onnx nor in .safetensors, .pth or .pt: the end says "
                         "what is written",
                         path);
     }
-    if (stat(path, &a) == 0 && stat(weights, &b) == 0 && a.st_dev == b.st_dev &&
-        a.st_ino == b.st_ino) {
-        return rep_fail(REP_ERR_ARGUMENT, "%s: holds the weights; choose another name", path);
-    }
-    return REP_OK;
+    return rep_export_check_target(path, e->values->model_weight);
 }
 
 static rep_status check_options(const rep_exporter *e) {
@@ -139,11 +143,14 @@ static rep_status round_values(const rep_export_net *net) {
     return REP_OK;
 }
 
-static rep_status fold(rep_export_result *out, rep_exporter *e) {
+rep_status rep_export_fold(rep_export_result *out, rep_exporter *e) {
     uint64_t tracked = 0;
     REP_TRY(rep_export_sample_take(e));
-    REP_TRY(build(&e->trained, e, false));
     REP_TRY(build(&e->folded, e, true));
+    if (e->is_folded) {
+        return rep_state_load_model(e->folded.graph, e->folded.program, e->weights, true, &tracked);
+    }
+    REP_TRY(build(&e->trained, e, false));
     REP_TRY(rep_state_load_model(e->trained.graph, e->trained.program, e->weights, true, &tracked));
     const rep_net folded = rep_export_net_of(&e->folded), trained = rep_export_net_of(&e->trained);
     REP_TRY(rep_model_fold(&folded, &trained));
@@ -154,9 +161,18 @@ static rep_status fold(rep_export_result *out, rep_exporter *e) {
 /* ---- what the net is --------------------------------------------------------------------------
  */
 
-static rep_status open_weights(rep_exporter *e) {
+rep_status rep_export_open_weights(rep_exporter *e) {
     REP_TRY(rep_tensors_open(&e->weights, e->values->model_weight));
     e->is_folded = rep_tensors_metadata(e->weights, REP_METADATA_FOLDED) != NULL;
+    if (rep_tensors_metadata(e->weights, REP_METADATA_INT8) == NULL) { return REP_OK; }
+    return rep_fail(REP_ERR_DATA,
+                    "%s: is an int8 net already, which `repopt test` takes as it is; give the net "
+                    "that it was made of",
+                    e->values->model_weight);
+}
+
+static rep_status open_weights(rep_exporter *e) {
+    REP_TRY(rep_export_open_weights(e));
     if (!e->is_folded || is_onnx(e)) { return REP_OK; }
     return rep_fail(REP_ERR_DATA, "%s: is folded already; `repopt convert` changes its format",
                     e->values->model_weight);
@@ -179,7 +195,7 @@ static rep_status export_net(rep_export_result *out, rep_exporter *e) {
     REP_TRY(open_task(e));
     REP_TRY(rep_device_open(&e->device, "cpu:float64", e->options->threads));
     out->is_folded = e->options->is_folded && !e->is_folded;
-    if (out->is_folded) { REP_TRY(fold(out, e)); }
+    if (out->is_folded) { REP_TRY(rep_export_fold(out, e)); }
     return write_file(out, e);
 }
 

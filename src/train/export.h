@@ -43,6 +43,13 @@ REP_NODISCARD rep_status rep_export_build(rep_export_net *out, const rep_exporte
                                           const rep_task *task, const rep_task_net *wanted,
                                           rep_program *state_of);
 void rep_export_net_clear(rep_export_net *net);
+/* REP_ERR_ARGUMENT where `path`, to be written, is the file of the weights. */
+REP_NODISCARD rep_status rep_export_check_target(const char *path, const char *weights);
+/* Opens values->model_weight; REP_ERR_DATA for an int8 net. */
+REP_NODISCARD rep_status rep_export_open_weights(rep_exporter *exporter);
+/* Makes exporter->folded of the opened weights, for the task and device that are there; *out gets
+ * what rep_export_compare says where they are folded now. */
+REP_NODISCARD rep_status rep_export_fold(rep_export_result *out, rep_exporter *exporter);
 
 /* export_onnx.c: writes options->path; the values are those of `source`, a folded net, or without
  * one the checkpoint's own. */

@@ -7,6 +7,8 @@
 
 /* Stands in the files of folded nets, and in no other. */
 #define REP_METADATA_FOLDED "folded"
+/* Beside it in those of nets in whole numbers. */
+#define REP_METADATA_INT8 "int8"
 
 enum { REP_METADATA_MOST = 24, REP_METADATA_NUMBER_BYTES = 40 };
 typedef struct rep_metadata {

@@ -73,11 +73,9 @@ static rep_status find(const rep_predict_options *o, rep_task *task, const rep_d
     REP_TRY(rep_mode_parse(&mode, v->training_mode));
     REP_TRY(rep_task_look_at_weight(task));
     REP_TRY(rep_detect_evaluator_create(&e, task, set, o, device, mode, NULL, NULL));
-    uint64_t tracked = 0;
     rep_eval_result result;
     const rep_train_options options = {.config = o->config, .stop = o->stop};
-    rep_status status =
-        rep_checkpoint_load_model(e->graph, e->program, v->model_weight, true, &tracked);
+    rep_status status = rep_task_load_weight(task, e, device);
     if (status == REP_OK) { status = rep_evaluator_run(e, &result, &options); }
     rep_evaluator_destroy(e);
     return status;

@@ -28,6 +28,12 @@ void rep_setup_log_device(const rep_device *device, const char *asked) {
     }
 }
 
+bool rep_setup_is_double(const rep_device *device) {
+    rep_device_info info;
+    rep_device_describe(device, &info);
+    return strcmp(info.name, "cpu:float64") == 0;
+}
+
 rep_status rep_path_join(char *path, const char *folder, const char *name) {
     const int length = snprintf(path, REP_PATH_BYTES, "%s/%s", folder, name);
     if (length < 0 || length >= REP_PATH_BYTES) {

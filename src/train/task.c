@@ -1,6 +1,7 @@
 /* task.c - which task a configuration is, and what all of them share. */
 #include <stdlib.h>
 
+#include "nn/nn.h"
 #include "train/train.h"
 
 rep_status rep_task_open(rep_task **out, const rep_values *values, unsigned parts) {
@@ -27,7 +28,20 @@ void rep_task_close(rep_task *task) {
 }
 
 rep_status rep_task_look_at_weight(rep_task *task) {
+    REP_TRY(rep_checkpoint_is_int8(&task->is_int8, task->values->model_weight));
     return rep_checkpoint_is_folded(&task->is_folded, task->values->model_weight);
+}
+
+rep_status rep_task_finish_net(const rep_task *task, rep_graph *graph) {
+    return task->is_int8 ? rep_int8_rewrite(graph, task->int8_layer) : REP_OK;
+}
+
+rep_status rep_task_load_weight(const rep_task *task, rep_evaluator *e, const rep_device *device) {
+    uint64_t tracked = 0;
+    REP_TRY(rep_checkpoint_load_model(e->graph, e->program, task->values->model_weight, true,
+                                      &tracked));
+    if (!task->is_int8) { return REP_OK; }
+    return rep_int8_check_sums(e->graph, e->program, rep_setup_is_double(device));
 }
 
 rep_status rep_evaluator_create(rep_evaluator **out, const rep_task *task, rep_device *device,
@@ -53,9 +67,7 @@ static rep_status evaluate(rep_eval_result *out, const rep_train_options *option
     REP_TRY(rep_mode_parse(&mode, v->training_mode));
     rep_evaluator *e = NULL;
     REP_TRY(rep_evaluator_create(&e, task, device, mode, NULL, NULL));
-    uint64_t tracked = 0;
-    rep_status status =
-        rep_checkpoint_load_model(e->graph, e->program, v->model_weight, true, &tracked);
+    rep_status status = rep_task_load_weight(task, e, device);
     if (status == REP_OK) { status = rep_evaluator_run(e, out, options); }
     rep_evaluator_destroy(e);
     return status;

@@ -83,6 +83,8 @@ struct rep_task {
     /* class_count of them, borrowed; NULL: classes are names and nothing else. */
     const rep_category *categories;
     bool is_folded; /* the weights are a folded net's: evaluation nets have no BN */
+    bool is_int8;   /* and in whole numbers: evaluation nets work in them (nn/int8.h) */
+    const char *int8_layer; /* only this layer does; NULL: all */
     size_t shape_count;
     struct {
         int32_t height, width;
@@ -93,8 +95,14 @@ struct rep_task {
 /* task.c: the task of a configuration. */
 REP_NODISCARD rep_status rep_task_open(rep_task **out, const rep_values *values, unsigned parts);
 void rep_task_close(rep_task *task);
-/* What MODEL.WEIGHT says of its net: sets is_folded. Before a net is built to load it into. */
+/* What MODEL.WEIGHT says of its net: sets is_folded and is_int8. Before a net is built to load it
+ * into. */
 REP_NODISCARD rep_status rep_task_look_at_weight(rep_task *task);
+/* What `build` does at its end: a net of whole numbers becomes one. */
+REP_NODISCARD rep_status rep_task_finish_net(const rep_task *task, rep_graph *graph);
+/* MODEL.WEIGHT into an evaluator's programs, by its moving average where it has one. */
+REP_NODISCARD rep_status rep_task_load_weight(const rep_task *task, rep_evaluator *evaluator,
+                                              const rep_device *device);
 extern const rep_task_class rep_classify, rep_detect;
 
 /* ---- evaluation of a program's state over the test split ---------------------------------------

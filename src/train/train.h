@@ -55,6 +55,8 @@ void rep_setup_optimizer(rep_optimizer_spec *out, const rep_values *values);
 const char *rep_setup_device(const rep_train_options *options);
 /* One line: the device, what it is, and why it was taken; `asked` is the name it was opened by. */
 void rep_setup_log_device(const rep_device *device, const char *asked);
+/* Whether it computes in double precision. */
+bool rep_setup_is_double(const rep_device *device);
 /* "folder/name" into path[REP_PATH_BYTES]; REP_ERR_ARGUMENT when it does not fit. */
 REP_NODISCARD rep_status rep_path_join(char *path, const char *folder, const char *name);
 
@@ -194,5 +196,7 @@ REP_NODISCARD rep_status rep_checkpoint_load_model(const rep_graph *graph, rep_p
                                                    uint64_t *tracked);
 /* Whether the file holds a folded net (rep_model_fold). */
 REP_NODISCARD rep_status rep_checkpoint_is_folded(bool *out, const char *path);
+/* Whether it holds one in whole numbers (rep_quantize). */
+REP_NODISCARD rep_status rep_checkpoint_is_int8(bool *out, const char *path);
 
 #endif

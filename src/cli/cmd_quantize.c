@@ -1,0 +1,183 @@
+/* cmd_quantize.c - `repopt quantize`: a trained net in whole numbers, and what that costs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/quantize_page.h"
+
+static const char help[] =
+    "usage: repopt quantize --weights CHECKPOINT [options] [KEY=VALUE]...\n\n"
+    "Makes an int8 net of a trained one, without training: BN and branches are folded away, "
+    "ranges\n"
+    "of activations are taken from pictures of the training split, and weights and activations\n"
+    "become whole numbers. Tells the score on the test split before and after, and what each "
+    "layer\n"
+    "costs.\n\n"
+    "  --weights FILE      the checkpoint; its moving average counts where it has one. Several, "
+    "up\n"
+    "                      to 8, are compared side by side\n"
+    "  --config-file FILE  settings in place of those in the checkpoints\n"
+    "  --calibrate N       so many training pictures, without augmentation (default 512)\n"
+    "  --method NAME       percentile (default), minmax, kl: which range an activation keeps\n"
+    "  --percentile P      of that method: so many per cent of the values lie within\n"
+    "                      (default 99.99)\n"
+    "  --out FOLDER        gets model_int8.safetensors (of further nets model_int8_2 and so on)\n"
+    "                      and report.html; without it nothing is written\n" CLI_DEVICE_HELP
+    "\nrepopt test and repopt predict take the files as any other.\n\n"
+    "Examples:\n"
+    "  repopt quantize --weights out/repopt/model_final.safetensors --out out/int8\n"
+    "  repopt test --int8 --config-file configs/cifar10/repopt.yaml \\\n"
+    "      MODEL.WEIGHT out/int8/model_int8.safetensors\n"
+    "  repopt quantize --weights out/sgd/model_final.safetensors \\\n"
+    "      --weights out/repopt/model_final.safetensors --method minmax --out "
+    "out/compared\n" CLI_VULKAN_HELP;
+
+typedef struct quantize_run {
+    rep_quantize_options options;
+    const char *config_file, *out, *method;
+    quantize_page page;
+    char method_text[64];
+    cli_progress progress;
+} quantize_run;
+
+/* ---- words ------------------------------------------------------------------------------------
+ */
+
+static rep_status take_weights(quantize_run *q, cli_words *words) {
+    for (;;) {
+        const char *file = NULL;
+        REP_TRY(cli_take_value(words, "--weights", &file));
+        if (!file) { break; }
+        if (q->page.count == QUANTIZE_NETS) {
+            return rep_fail(REP_ERR_ARGUMENT, "quantize: more than %d nets", QUANTIZE_NETS);
+        }
+        q->page.nets[q->page.count++].weights = file;
+    }
+    if (q->page.count > 0 && q->page.nets[0].weights[0]) { return REP_OK; }
+    return rep_fail(REP_ERR_ARGUMENT, "quantize: no weights given; write repopt quantize --weights "
+                                      "out/model_final.safetensors --out out/int8");
+}
+
+static rep_status read_method(rep_calibration *out, const char *name) {
+    const char *names[REP_CALIBRATION_COUNT];
+    for (int i = 0; i < REP_CALIBRATION_COUNT; i++) {
+        names[i] = rep_calibration_name((rep_calibration)i);
+        if (strcmp(name, names[i]) != 0) { continue; }
+        *out = (rep_calibration)i;
+        return REP_OK;
+    }
+    const char *near = cli_nearest(name, names, REP_CALIBRATION_COUNT);
+    return rep_fail(REP_ERR_ARGUMENT,
+                    "--method: there is no \"%s\"%s%s%s; choose percentile, "
+                    "minmax or kl",
+                    name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+}
+
+static rep_status take_options(quantize_run *q, cli_words *words) {
+    rep_quantize_options *o = &q->options;
+    double percentile = 99.99;
+    o->picture_count = 512;
+    REP_TRY(take_weights(q, words));
+    REP_TRY(cli_take_value(words, "--config-file", &q->config_file));
+    REP_TRY(cli_take_value(words, "--out", &q->out));
+    REP_TRY(cli_take_value(words, "--method", &q->method));
+    REP_TRY(cli_take_int(words, "--calibrate", 1, 100000000, &o->picture_count));
+    REP_TRY(cli_take_number(words, "--percentile", 50, 100, &percentile));
+    REP_TRY(cli_take_device(words, &o->device, &o->threads));
+    if (q->method) { REP_TRY(read_method(&o->method, q->method)); }
+    o->percentile = percentile;
+    const char *name = rep_calibration_name(o->method);
+    snprintf(q->method_text, sizeof q->method_text,
+             o->method == REP_CALIBRATE_PERCENTILE ? "%s %g" : "%s", name, percentile);
+    q->page.method = q->method_text;
+    return q->out ? cli_folder_make(q->out) : REP_OK;
+}
+
+/* ---- what it says -----------------------------------------------------------------------------
+ */
+
+static void show_progress(void *context, const char *what, uint64_t done, uint64_t total) {
+    quantize_run *q = context;
+    cli_progress_count(&q->progress, done, total, what);
+}
+
+static void print_layers(const rep_quantize_result *r) {
+    printf("%-28s %16s %9s %9s %9s %5s %9s %9s %9s\n", "layer", "weight", "|w| most", "low", "high",
+           "zero", "sum/2^24", "own err", "net err");
+    for (size_t i = 0; i < r->layer_count; i++) {
+        const rep_quantize_layer *l = &r->layers[i];
+        char shape[48];
+        snprintf(shape, sizeof shape, "%dx%dx%dx%d", l->shape.n, l->shape.c, l->shape.h,
+                 l->shape.w);
+        printf("%-28s %16s %9.3g %9.3g %9.3g %5d %9.3f %9.2e %9.2e\n", l->name, shape,
+               l->weight_most, l->low, l->high, l->input_zero, l->sum_bound / 16777216,
+               l->map_error, l->output_error);
+    }
+}
+
+static void print_net(const quantize_run *q, const quantize_net *net) {
+    const rep_quantize_result *r = &net->result;
+    const double real = quantize_score(&r->real), whole = quantize_score(&r->whole);
+    printf("%s: ", net->weights);
+    if (r->is_tested) {
+        printf("%s %.2f %% in float32, %.2f %% in int8 (%+.2f) over %zu pictures; ", r->score_name,
+               real, whole, whole - real, r->real.count);
+    }
+    printf("output error %.2e; %.2f MiB, %.2f MiB in int8; %s over %lld pictures\n",
+           r->output_error, (double)r->weight_bytes / 1048576, (double)r->int8_bytes / 1048576,
+           q->page.method, (long long)r->picture_count);
+    print_layers(r);
+}
+
+/* ---- the work ---------------------------------------------------------------------------------
+ */
+
+static rep_status quantize_net_at(quantize_run *q, size_t index, const cli_words *words) {
+    quantize_net *net = &q->page.nets[index];
+    char path[CLI_PATH_BYTES], name[64];
+    rep_config *config = NULL;
+    snprintf(name, sizeof name, index ? "model_int8_%zu.safetensors" : "model_int8.safetensors",
+             index + 1);
+    if (q->out) { REP_TRY(cli_path_join(path, q->out, name)); }
+    REP_TRY(cli_config_of_weights(&config, q->config_file, net->weights));
+    rep_status status =
+        rep_config_merge_pairs(config, words->count, (const char *const *)words->items);
+    q->options.config = config;
+    q->options.path = q->out ? path : NULL;
+    if (status == REP_OK) { status = rep_quantize(&net->result, &q->options); }
+    rep_config_destroy(config);
+    cli_progress_erase(&q->progress);
+    if (status == REP_OK) { print_net(q, net); }
+    return status;
+}
+
+static rep_status quantize(quantize_run *q, const cli_words *words) {
+    char path[CLI_PATH_BYTES];
+    cli_progress_init(&q->progress, "");
+    q->options.stop = cli_stop_on_signals();
+    q->options.on_progress = show_progress;
+    q->options.context = q;
+    rep_log_set(cli_log_line, &q->progress);
+    rep_status status = REP_OK;
+    for (size_t i = 0; i < q->page.count && status == REP_OK; i++) {
+        status = quantize_net_at(q, i, words);
+    }
+    rep_log_set(NULL, NULL);
+    REP_TRY(status);
+    if (!q->out) { return REP_OK; }
+    REP_TRY(cli_path_join(path, q->out, "report.html"));
+    REP_TRY(quantize_page_write(path, &q->page));
+    printf("%s\n", path);
+    return REP_OK;
+}
+
+int cmd_quantize(int argc, char **argv) {
+    cli_words words = cli_words_of(argc, argv);
+    if (cli_take_help(&words, help)) { return 0; }
+    quantize_run q = {.page = {.count = 0}};
+    rep_status status = take_options(&q, &words);
+    if (status == REP_OK) { status = cli_no_options(&words); }
+    if (status == REP_OK) { status = quantize(&q, &words); }
+    for (size_t i = 0; i < q.page.count; i++) { rep_quantize_result_clear(&q.page.nets[i].result); }
+    return status == REP_OK ? 0 : cli_fail();
+}

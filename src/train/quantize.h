@@ -1,0 +1,69 @@
+/* quantize.h - what the files of the quantisation share. Private to the train room. */
+#ifndef REP_TRAIN_QUANTIZE_H
+#define REP_TRAIN_QUANTIZE_H
+
+#include "nn/nn.h"
+#include "train/calibrate.h"
+#include "train/export.h"
+#include "train/state.h"
+
+/* One layer under way. */
+typedef struct rep_quantizing {
+    rep_histogram histogram;
+    rep_int8_values values; /* arrays malloc'd */
+} rep_quantizing;
+
+typedef struct rep_quantizer {
+    const rep_quantize_options *options;
+    const rep_values *values;
+    rep_quantize_result *result; /* layers are filled as they become known */
+    rep_task *task;              /* of folded nets */
+    rep_device *device;
+    rep_mode mode;
+    rep_exporter exporter;
+    rep_export_net real[REP_TASK_SHAPES]; /* the folded net by shape; the first has the state */
+    int32_t batch;
+    rep_quantizing *layers;
+    float *buffer; /* of the largest tensor read so far */
+    size_t buffer_room;
+} rep_quantizer;
+
+/* quantize.c: a folded net for pictures of height x width, in whole numbers where the task says so;
+ * `keeps` keeps what goes into layers and comes out of them. */
+REP_NODISCARD rep_status rep_quantizer_build(rep_export_net *out, const rep_quantizer *quantizer,
+                                             const rep_task *task, int32_t height, int32_t width,
+                                             rep_program *state_of, bool keeps);
+/* Says what is under way; REP_ERR_INTERRUPTED when it shall end. */
+REP_NODISCARD rep_status rep_quantizer_tell(const rep_quantizer *quantizer, const char *what,
+                                            uint64_t done, uint64_t total);
+/* A tensor in quantizer->buffer; the rows of `pictures` of them come first. */
+REP_NODISCARD rep_status rep_quantizer_read(rep_quantizer *quantizer, const rep_export_net *net,
+                                            rep_id tensor);
+/* quantize_state.c: the folded net's state into a net of the same task, the layers that the task
+ * has in whole numbers quantised. */
+REP_NODISCARD rep_status rep_quantizer_write_state(rep_quantizer *quantizer, const rep_task *task,
+                                                   const rep_graph *graph, rep_program *program);
+/* Quantises the weights and fills the layers' figures. The ranges are known. */
+REP_NODISCARD rep_status rep_quantizer_take_weights(rep_quantizer *quantizer);
+/* Writes the file of a program in whole numbers. */
+REP_NODISCARD rep_status rep_quantizer_write_file(rep_quantizer *quantizer, const rep_graph *graph,
+                                                  rep_program *program);
+
+/* quantize_pass.c: runs the folded net over the calibration pictures and finds the ranges. */
+REP_NODISCARD rep_status rep_quantizer_calibrate(rep_quantizer *quantizer);
+/* Hands over the first batch, borrowed during the call. */
+typedef struct rep_quantizer_batch {
+    const float *images;
+    int32_t count, height, width; /* pictures that count of the net's batch */
+    size_t shape;
+} rep_quantizer_batch;
+typedef rep_status (*rep_quantizer_visit)(rep_quantizer *quantizer, rep_export_net *net,
+                                          const rep_quantizer_batch *batch);
+/* Runs the folded net on the first `pictures` calibration pictures, batch by batch. */
+REP_NODISCARD rep_status rep_quantizer_each(rep_quantizer *quantizer, int64_t pictures,
+                                            const char *what, rep_quantizer_visit visit);
+
+/* quantize_error.c: what each layer alone costs, and all together. */
+REP_NODISCARD rep_status rep_quantizer_measure(rep_quantizer *quantizer);
+
+#endif
