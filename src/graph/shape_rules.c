@@ -91,7 +91,8 @@ rep_status rep_shape_quantized(rep_shape_call *call) {
     if ((call->in_count > 3 && call->has_in[3]) == (call->in_count > 4 && call->has_in[4])) {
         return need(call, 4, "the weights' scale", channels_of(call->in[0]));
     }
-    return rep_fail(REP_ERR_ARGUMENT, "%s: the scales of a sum's factors come as a pair", call->name);
+    return rep_fail(REP_ERR_ARGUMENT, "%s: the scales of a sum's factors come as a pair",
+                    call->name);
 }
 
 rep_status rep_shape_gated(rep_shape_call *call) {

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Nets in whole numbers, through the program: a classifier with squeeze and excite, a detector with
+# and without level norms, several nets side by side, and what is refused.
+# Usage: test_quantize.sh PROGRAM
+set -uo pipefail
+
+source "$(dirname "$0")/cli_checks.sh"
+
+# tested TEXT WORD...: `repopt test --int8` says so.
+tested() {
+    local wanted=$1
+    shift
+    checks=$((checks + 1))
+    "$repopt" test --int8 --threads 2 "$@" >"$work/stdout" 2>"$work/stderr" || complain "test $*: exit code not 0"
+    grep -Fq -- "$wanted" "$work/stdout" || complain "test $*: no '$wanted'"
+}
+
+# has PATTERN FILE
+has() {
+    checks=$((checks + 1))
+    grep -Eq -- "$1" "$2" || complain "$2: no '$1'"
+}
+
+# ---- classifiers ----------------------------------------------------------------------------------
+good '^usage: repopt quantize' quantize --help
+net=("${small[@]}" MODEL.VGG.ACT relu6 MODEL.VGG.SE true SOLVER.MAX_ITER 30)
+target=(TRAINING_MODE target SCALE search/model_final.safetensors)
+good hyper_search train --quiet --threads 2 "${net[@]}" TRAINING_MODE hyper_search OUTPUT_DIR search
+good target train --quiet --threads 2 "${net[@]}" "${target[@]}" OUTPUT_DIR repopt
+good '^stage0.conv +8x3x3x3 ' quantize --weights repopt/model_final.safetensors --calibrate 20 --out one
+has 'top-1 [0-9.]+ % in float32, [0-9.]+ % in int8 \([+-][0-9.]+\) over 32 pictures; .*percentile 99.99 over 20 pictures$' stdout
+has '^stage1.0.post_se.down ' stdout
+tested "$(sed -n 's/.*float32, \([0-9.]* %\) in int8.*/top-1 \1/p' stdout)" "${net[@]}" "${target[@]}" \
+    MODEL.WEIGHT one/model_int8.safetensors
+good '^stage0.conv.weight +I8 +8x3x3x3$' inspect one/model_int8.safetensors
+good '^stage0.conv.bias +I32 +8$' inspect one/model_int8.safetensors
+good '^stage0.conv.input_zero_point +U8 +1$' inspect one/model_int8.safetensors
+good '"int8.calibration":"percentile".*"int8.pictures":"20"' inspect --json one/model_int8.safetensors
+# Side by side.
+good '^two/report.html$' quantize --weights repopt/model_final.safetensors --weights search/model_final.safetensors \
+    --method kl --calibrate 16 --out two
+has 'search/model_final.safetensors</th><td>top-1' two/report.html
+has 'input of stage2.0.conv' two/report.html
+[ -s two/model_int8.safetensors ] && [ -s two/model_int8_2.safetensors ] || complain 'two: a file is missing'
+good 'kl over 16 pictures' quantize --weights repopt/model_final.safetensors --method kl --calibrate 16
+# A folded file gives the same net.
+good 'folded.safetensors' export --weights repopt/model_final.safetensors --fold folded.safetensors
+good 'report.html' quantize --weights folded.safetensors --calibrate 20 --out again
+for run in one again; do
+    bytes=$(od -An -t u8 -N 8 $run/model_int8.safetensors)
+    tail -c +$((bytes + 9)) $run/model_int8.safetensors | cksum >$run.sum
+done
+checks=$((checks + 1))
+cmp -s one.sum again.sum || complain 'folded: another int8 net'
+
+# ---- detectors ------------------------------------------------------------------------------------
+detector=(MODEL.BACKBONE.CONV_BODY RepOpt-FPN-YUMIN MODEL.KEYPOINT_ON true MODEL.FCOS.NUM_CLASSES 4
+          MODEL.YUMIN.WIDTH_MUL 0.25 MODEL.YUMIN.FPN_CHANNELS 16 MODEL.FCOS.NORM_REG_TARGETS true
+          INPUT.SIZE '(96,96)' INPUT.TO_BGR255 false INPUT.PIXEL_MEAN '(0.5,0.5,0.5)'
+          INPUT.PIXEL_STD '(0.25,0.25,0.25)' DATASETS.DRAWN_COUNT_TRAIN 32 DATASETS.DRAWN_COUNT_TEST 8
+          SOLVER.IMS_PER_BATCH 8 TEST.IMS_PER_BATCH 4 SOLVER.MAX_ITER 40 SOLVER.WARMUP_ITERS 0
+          SOLVER.BASE_LR 0.02)
+for norm in per_level shared; do
+    net=("${detector[@]}" MODEL.FCOS.HEAD_BN "$norm")
+    good normal train --quiet --threads 2 "${net[@]}" OUTPUT_DIR "$norm"
+    good '^head' quantize --weights "$norm/model_final.safetensors" --calibrate 8 --out "$norm/int8"
+    has 'AP [0-9.]+ % in float32, [0-9.]+ % in int8' stdout
+    tested 'AP' "${net[@]}" MODEL.WEIGHT "$norm/int8/model_int8.safetensors"
+done
+good 'pics' synth --out pics --count 1 --size 96
+good '"label"' predict --min-score 0 --weights shared/int8/model_int8.safetensors pics/test
+
+# ---- what is refused ------------------------------------------------------------------------------
+mkdir empty
+w=repopt/model_final.safetensors
+bad 2 'no weights given' quantize --out empty
+bad 2 'calibrate' quantize --weights "$w" --calibrate 0 --out empty
+bad 2 'the training split has 64' quantize --weights "$w" --calibrate 65 --out empty
+bad 2 'there is no "entropy"' quantize --weights "$w" --method entropy --calibrate 8 --out empty
+bad 2 'percentile' quantize --weights "$w" --percentile 20 --calibrate 8 --out empty
+bad 2 '"--metod" is not understood' quantize --weights "$w" --metod kl --out empty
+bad 3 'absent.safetensors' quantize --weights absent.safetensors --out empty
+bad 3 'cifar10|absent' quantize --weights "$w" --calibrate 8 --out empty DATASETS.NAME=cifar10 DATASETS.ROOT=absent
+bad 3 'of another model' quantize --weights "$w" --calibrate 8 --out empty MODEL.VGG.WIDTHS='(8,8,16,24)'
+bad 3 'is an int8 net already' quantize --weights one/model_int8.safetensors --calibrate 8 --out empty
+bad 3 'is an int8 net already' export --weights one/model_int8.safetensors --fold empty/x.pth
+bad 3 'net in float32; make its int8 net by repopt quantize' test --int8 "${small[@]}" MODEL.WEIGHT "$w"
+bad 3 'is folded and has no BN to train with' train --quiet "${small[@]}" MODEL.WEIGHT one/model_int8.safetensors OUTPUT_DIR empty
+untouched empty
+
+echo "$checks checks, $failures failed"
+[ "$failures" = 0 ]
