@@ -41,15 +41,18 @@ list(REMOVE_DUPLICATES rep_web_library)
 file(GLOB rep_web_sources CONFIGURE_DEPENDS web/*.c)
 list(FILTER rep_web_sources EXCLUDE REGEX "/bench_main\\.c$")
 
-# Compiles everything once with the given flags as rep_web_<variant>_objects.
-function(rep_web_objects variant)
+# Compiles the kernels with the given flags as rep_web_<variant>_kernels.
+function(rep_web_kernels variant)
   set(kernels rep_web_${variant}_kernels)
   add_library(${kernels} OBJECT ${rep_kernel_sources})
   target_compile_definitions(${kernels} PRIVATE REP_ISA=baseline REP_ISA_BASELINE=1)
   target_compile_options(${kernels} PRIVATE ${ARGN} ${rep_isa_flags_baseline} -fno-math-errno -O3)
   target_include_directories(${kernels} PRIVATE include src)
   rep_warnings(${kernels})
+endfunction()
 
+# Compiles everything else as rep_web_<variant>_host and _deps.
+function(rep_web_host variant)
   set(deps rep_web_${variant}_deps)
   add_library(${deps} OBJECT ${rep_deps_sources})
   target_include_directories(${deps} PRIVATE ${rep_yaml_dir}/include ${rep_zlib_dir})
@@ -67,11 +70,16 @@ function(rep_web_objects variant)
   rep_warnings(${host})
 endfunction()
 
-# A module that carries `main`-less exports or a program, from the objects of a variant.
+# A module that carries `main`-less exports or a program, from the objects of a variant. What is not
+# a kernel gains nothing from SIMD and is compiled once for both modules without threads.
 function(rep_web_module name variant)
+  set(host single)
+  if(variant STREQUAL "threads")
+    set(host threads)
+  endif()
   cmake_parse_arguments(M "" "" "SOURCES;COMPILE;LINK" ${ARGN})
   add_executable(${name} ${M_SOURCES} $<TARGET_OBJECTS:rep_web_${variant}_kernels>
-                 $<TARGET_OBJECTS:rep_web_${variant}_host> $<TARGET_OBJECTS:rep_web_${variant}_deps>)
+                 $<TARGET_OBJECTS:rep_web_${host}_host> $<TARGET_OBJECTS:rep_web_${host}_deps>)
   target_include_directories(${name} PRIVATE include src)
   target_include_directories(${name} SYSTEM PRIVATE ${rep_deps_include})
   target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
@@ -92,6 +100,8 @@ set(rep_web_link
     ${rep_web_memory} -sFORCE_FILESYSTEM=1 -sEXPORTED_FUNCTIONS=_malloc,_free
     -sEXPORTED_RUNTIME_METHODS=FS,UTF8ToString,stringToUTF8,lengthBytesUTF8 --no-entry)
 
+rep_web_host(single)
+rep_web_host(threads -msimd128 -pthread)
 foreach(variant simd scalar threads)
   set(flags)
   set(link ${rep_web_link} -sMAXIMUM_MEMORY=2147483648)
@@ -104,7 +114,7 @@ foreach(variant simd scalar threads)
         "-sPTHREAD_POOL_SIZE=2*Math.min(4,navigator.hardwareConcurrency)+2" -sPTHREAD_POOL_SIZE_STRICT=2
         -sDEFAULT_PTHREAD_STACK_SIZE=262144 -Wno-pthreads-mem-growth)
   endif()
-  rep_web_objects(${variant} ${flags})
+  rep_web_kernels(${variant} ${flags})
   rep_web_module(repopt-${variant} ${variant} SOURCES ${rep_web_sources} COMPILE ${flags}
                  LINK ${link})
 endforeach()

@@ -15,10 +15,8 @@
 #include "repopt/trainer.h"
 #include "train/task.h"
 
-enum {
-    REP_PATH_BYTES = 512,
-    REP_STEP_MS_KEPT = 8192 /* step times the median is taken of */
-};
+enum { REP_PATH_BYTES = 512 };
+enum { REP_STEP_MS_KEPT = 8192 }; /* step times the median is taken of */
 
 /* ---- setup.c: the configuration as the structs of the other rooms ------------------------------
  */
@@ -194,9 +192,8 @@ REP_NODISCARD rep_status rep_checkpoint_resume(rep_trainer *trainer, const char 
 REP_NODISCARD rep_status rep_checkpoint_load_model(const rep_graph *graph, rep_program *program,
                                                    const char *path, bool use_average,
                                                    uint64_t *tracked);
-/* Whether the file holds a folded net (rep_model_fold). */
+/* Whether the file holds a folded net (rep_model_fold), and one in whole numbers (rep_quantize). */
 REP_NODISCARD rep_status rep_checkpoint_is_folded(bool *out, const char *path);
-/* Whether it holds one in whole numbers (rep_quantize). */
 REP_NODISCARD rep_status rep_checkpoint_is_int8(bool *out, const char *path);
 
 #endif
