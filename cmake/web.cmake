@@ -34,7 +34,7 @@ list(FILTER rep_web_library EXCLUDE REGEX "/device/vk_[a-z]+\\.c$")
 list(FILTER rep_web_library EXCLUDE REGEX
      "/data/(jpeg|png|image|exif|resize|folder|coco|voc|annotations|categories|detection|paint|font|drawn_truth|drawn_scene)[a-z_]*\\.c$")
 list(FILTER rep_web_library EXCLUDE REGEX
-     "/train/(detect|detection|eval_detect|coco|voc|categories|predict|data_view|export)[a-z_]*\\.c$")
+     "/train/(detect|detection|eval_detect|coco|voc|categories|predict|data_view|export|quantize|calibrate)[a-z_]*\\.c$")
 file(GLOB rep_web_stand_ins CONFIGURE_DEPENDS src/data/no_*.c src/train/no_*.c)
 list(APPEND rep_web_library ${rep_web_stand_ins})
 list(REMOVE_DUPLICATES rep_web_library)
