@@ -81,6 +81,9 @@ function summarise(row, rounds) {
 
 const nativeAt = (rows, batch) => rows.find((row) => row.kind === 'native' && row.batch === batch);
 
+/** Three digits that count, without an exponent. */
+const figure = (value) => String(Number(value.toPrecision(3)));
+
 function printTable(rows) {
     console.log('| what | batch | ms per step | least to most | images/s | speed, native = 1 |');
     console.log('|---|---|---|---|---|---|');
@@ -88,7 +91,7 @@ function printTable(rows) {
         const share = images / nativeAt(rows, batch)?.images;
         console.log(error ? `| ${name} | ${batch} | ${error} | | | |`
             : `| ${name} | ${batch} | ${ms.toFixed(2)} | ${least.toFixed(2)} to ${most.toFixed(2)} `
-                + `| ${images.toFixed(1)} | ${share.toPrecision(3)} |`);
+                + `| ${figure(images)} | ${figure(share)} |`);
     }
 }
 
@@ -111,7 +114,8 @@ function bars(rows) {
 
 function facts() {
     const first = (...command) => (
-        execFileSync(command[0], command.slice(1), {encoding: 'utf8'}).trim().split('\n')[0]);
+        execFileSync(command[0], command.slice(1), {encoding: 'utf8',
+            stdio: ['ignore', 'pipe', 'ignore']}).trim().split('\n')[0]);
     return {date: new Date().toISOString().slice(0, 10), cpu: cpus()[0].model, cores: cpus().length,
         node: process.version,
         browser: first(process.env.REPOPT_BROWSER ?? '/usr/bin/chromium', '--version'),

@@ -51,5 +51,6 @@ try {
     console.log(JSON.stringify({...name, version, n: ms.length, ms: middle,
         images_s: how.batch / middle * 1e3}));
 } catch (error) {
-    console.log(JSON.stringify({...name, error: String(error.message).split('\n')[0]}));
+    const [line] = error.message.split('\n');
+    console.log(JSON.stringify({...name, error: line.replace('page.evaluate: Error: ', '')}));
 }
