@@ -21,7 +21,7 @@ const program = process.env.REPOPT
 const NATIVE_SHARE = 0.5, PEER_FACTOR = 10;
 
 const {values} = parseArgs({options: {
-    rounds: {type: 'string', default: '5'},
+    rounds: {type: 'string', default: '3'},
     json: {type: 'string'},
     only: {type: 'string', default: ''}, // rows whose name holds one of these words
 }});
