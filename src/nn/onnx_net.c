@@ -19,6 +19,7 @@ typedef struct walk {
     const rep_graph *graph;
     bool *is_used, *is_constant;
     value_name *names;    /* by tensor */
+    bool *has_value;      /* by tensor: parameters in whole numbers that have been dequantised */
     bool has_clip_bounds; /* of relu6, once for all */
 } walk;
 
@@ -131,9 +132,11 @@ typedef struct weights {
     char weight_name[PART_NAME_BYTES], bias_name[PART_NAME_BYTES];
 } weights;
 
-/* A value per channel of whole numbers; their zero point is 0. */
-static void dequantise(walk *w, const char *to, const char *from, const char *scale) {
-    REP_ONNX_NODE(w->net, "DequantizeLinear", to, from, scale);
+/* A value per channel of whole numbers, whose zero point is 0; once where nodes share it. */
+static void dequantise(walk *w, const char *to, rep_id from, const char *scale) {
+    if (w->has_value[from]) { return; }
+    w->has_value[from] = true;
+    REP_ONNX_NODE(w->net, "DequantizeLinear", to, w->names[from], scale);
     rep_onnx_node_int(w->net, "axis", 0);
     rep_onnx_node_end(w->net);
 }
@@ -145,12 +148,12 @@ static void find_weights(walk *w, weights *out, const rep_node *node) {
     out->bias = bias ? input(w, bias) : "";
     if (!rep_int8_is_whole(layer, w->graph, node->in[1])) { return; }
     (void)rep_nn_name(name, layer, "weight_scale");
-    dequantise(w, part_of(out->weight_name, out->weight, "value"), out->weight,
+    dequantise(w, part_of(out->weight_name, out->weight, "value"), node->in[1],
                input(w, rep_graph_find(w->graph, name)));
     out->weight = out->weight_name;
     if (!bias) { return; }
     /* s_x * s_w, which is an initializer of its own: rep_nn_onnx_bias_scales. */
-    dequantise(w, part_of(out->bias_name, out->bias, "value"), out->bias,
+    dequantise(w, part_of(out->bias_name, out->bias, "value"), bias,
                part_of(scale, layer, "bias_scale"));
     out->bias = out->bias_name;
 }
@@ -320,12 +323,15 @@ rep_status rep_nn_onnx_append(rep_onnx *net, bool *is_used, const rep_graph *gra
     walk w = {.net = net, .graph = graph, .is_used = is_used};
     w.is_constant = find_constants(graph);
     w.names = calloc(graph->tensor_count, sizeof *w.names);
-    rep_status status =
-        w.is_constant && w.names ? REP_OK : rep_fail(REP_ERR_MEMORY, "ONNX: no memory");
+    w.has_value = calloc(graph->tensor_count, sizeof *w.has_value);
+    rep_status status = w.is_constant && w.names && w.has_value
+                            ? REP_OK
+                            : rep_fail(REP_ERR_MEMORY, "ONNX: no memory");
     if (status == REP_OK) { name_values(&w, model, image); }
     for (uint32_t i = 0; i < graph->node_count && status == REP_OK; i++) {
         status = append_node(&w, &graph->nodes[i]);
     }
+    free(w.has_value);
     free(w.names);
     free(w.is_constant);
     return status;

@@ -90,6 +90,8 @@ static rep_status write_file(rep_export_result *out, rep_exporter *e) {
     if (is_folded_now || e->is_folded) {
         rep_metadata_add(&m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
     }
+    const char *int8 = rep_tensors_metadata(e->weights, REP_METADATA_INT8);
+    if (int8 != NULL) { rep_metadata_add(&m, REP_METADATA_INT8, int8); }
     const char *names = rep_tensors_metadata(e->weights, "class_names");
     if (m.names == NULL && names != NULL) { rep_metadata_add(&m, "class_names", names); }
     const rep_status status =

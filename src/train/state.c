@@ -6,7 +6,7 @@
  */
 #include "train/state.h"
 
-#include "nn/int8.h"
+#include "nn/nn.h"
 
 #include <inttypes.h>
 #include <math.h>
