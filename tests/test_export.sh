@@ -18,7 +18,7 @@ elif [ "${VK_ICD_FILENAMES:-none}" != none ]; then
 fi
 
 # same_numbers WORD... -- FILE FILE: `repopt test` says the same of both files, to the last of the
-# rounded digits: all of it to `rate` and 1e-5 of itself. On every device.
+# rounded digits: a value v to `rate` x (1 + v). On every device.
 rate=1e-5
 same_numbers() {
     local words=() device file
@@ -34,7 +34,7 @@ same_numbers() {
         paste "$(basename "$1").numbers" "$(basename "$2").numbers" >stdout
         [ "$(wc -l <stdout)" -gt 8 ] || complain "$1: hardly any numbers on $device"
         awk -F '\t' -v rate=$rate '{ d = $1 - $2; if (d < 0) d = -d
-                       if ($1 != $2 && !($1 + 0 == $1 && $2 + 0 == $2 && d <= rate + 1e-5 * $1)) exit 1 }' stdout ||
+                       if ($1 != $2 && !($1 + 0 == $1 && $2 + 0 == $2 && d <= rate * (1 + $1))) exit 1 }' stdout ||
             complain "$1 and $2 say other things on $device"
     done
 }
@@ -69,9 +69,9 @@ detector=(MODEL.BACKBONE.CONV_BODY RepOpt-FPN-YUMIN MODEL.KEYPOINT_ON true MODEL
           INPUT.PIXEL_STD '(0.25,0.25,0.25)' DATASETS.DRAWN_COUNT_TRAIN 32 DATASETS.DRAWN_COUNT_TEST 8
           SOLVER.IMS_PER_BATCH 8 TEST.IMS_PER_BATCH 4 SOLVER.MAX_ITER 40 SOLVER.WARMUP_ITERS 0
           SOLVER.BASE_LR 0.02)
-# A precision follows the order of the scores, and of a net of 40 steps they lie so close that the last
-# bit can exchange a right finding with a wrong neighbour: 4e-4 was seen on one instruction set. That
-# the scores themselves agree to 2e-6 is checked below.
+# A precision follows the order of the scores, and boxes stay or go by an IoU: of a net of 40 steps they
+# lie so close that the last bit can exchange two neighbours or drop a box. 4e-4 of an AP and 799 boxes
+# for 800 were seen on one instruction set. That the scores agree to 2e-6 is checked below.
 rate=2e-3
 for norm in per_level shared; do
     net=("${detector[@]}" MODEL.FCOS.HEAD_BN "$norm")
