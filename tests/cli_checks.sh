@@ -67,8 +67,24 @@ same_tensors() {
     cmp -s "$work/sum.${1##*/}" "$work/sum.${2##*/}" || complain "$1 and $2 end with different tensors"
 }
 
+# Takes lavapipe, Mesa's software driver, where no driver is chosen and that one is installed.
+take_lavapipe() {
+    local lavapipe=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json
+    unset VK_DRIVER_FILES # would win over the one that is set here
+    if [ -z "${VK_ICD_FILENAMES:-}" ] && [ -e "$lavapipe" ]; then export VK_ICD_FILENAMES=$lavapipe; fi
+    export XDG_CACHE_HOME=$work/cache
+}
+
 # A net and a data set so small that a run takes a moment.
 small=(DATASETS.DRAWN_COUNT_TRAIN 64 DATASETS.DRAWN_COUNT_TEST 32 SOLVER.IMS_PER_BATCH 16
        TEST.IMS_PER_BATCH 16 MODEL.VGG.NUM_BLOCKS '(1,2,1,1)' MODEL.VGG.WIDTHS '(8,8,16,16)'
        SOLVER.MAX_ITER 4 SOLVER.WARMUP_ITERS 0 SOLVER.BASE_LR 0.05 INPUT.TO_BGR255 false
        INPUT.PIXEL_MEAN '(0.5,0.5,0.5)' INPUT.PIXEL_STD '(0.25,0.25,0.25)')
+# The same for boxes and keypoints.
+small_detector=(
+    MODEL.BACKBONE.CONV_BODY RepOpt-FPN-YUMIN MODEL.KEYPOINT_ON true MODEL.FCOS.NUM_CLASSES 4
+    MODEL.YUMIN.WIDTH_MUL 0.25 MODEL.YUMIN.FPN_CHANNELS 16 MODEL.FCOS.NORM_REG_TARGETS true
+    INPUT.SIZE '(96,96)' INPUT.TO_BGR255 false INPUT.PIXEL_MEAN '(0.5,0.5,0.5)'
+    INPUT.PIXEL_STD '(0.25,0.25,0.25)' DATASETS.DRAWN_COUNT_TRAIN 32 DATASETS.DRAWN_COUNT_TEST 8
+    SOLVER.IMS_PER_BATCH 8 TEST.IMS_PER_BATCH 4 SOLVER.MAX_ITER 40 SOLVER.WARMUP_ITERS 0
+    SOLVER.BASE_LR 0.02)

@@ -4,11 +4,8 @@
 # Usage: test_export.sh PROGRAM
 set -uo pipefail
 
-unset VK_DRIVER_FILES # would win over the one that is set here
-lavapipe=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json
-if [ -z "${VK_ICD_FILENAMES:-}" ] && [ -e "$lavapipe" ]; then export VK_ICD_FILENAMES=$lavapipe; fi
 source "$(dirname "$0")/cli_checks.sh"
-export XDG_CACHE_HOME=$work/cache
+take_lavapipe
 devices=(cpu)
 if "$repopt" devices --json | grep -q '"vulkan:0"'; then
     devices+=(vulkan:0)
@@ -63,18 +60,12 @@ good 'over 8 pictures of noise' export --weights normal/model_final.safetensors 
 good 'class_names  *disc' inspect noise.pth
 
 # ---- detectors ------------------------------------------------------------------------------------
-detector=(MODEL.BACKBONE.CONV_BODY RepOpt-FPN-YUMIN MODEL.KEYPOINT_ON true MODEL.FCOS.NUM_CLASSES 4
-          MODEL.YUMIN.WIDTH_MUL 0.25 MODEL.YUMIN.FPN_CHANNELS 16 MODEL.FCOS.NORM_REG_TARGETS true
-          INPUT.SIZE '(96,96)' INPUT.TO_BGR255 false INPUT.PIXEL_MEAN '(0.5,0.5,0.5)'
-          INPUT.PIXEL_STD '(0.25,0.25,0.25)' DATASETS.DRAWN_COUNT_TRAIN 32 DATASETS.DRAWN_COUNT_TEST 8
-          SOLVER.IMS_PER_BATCH 8 TEST.IMS_PER_BATCH 4 SOLVER.MAX_ITER 40 SOLVER.WARMUP_ITERS 0
-          SOLVER.BASE_LR 0.02)
 # A precision follows the order of the scores, and boxes stay or go by an IoU: of a net of 40 steps they
 # lie so close that the last bit can exchange two neighbours or drop a box. 4e-4 of an AP and 799 boxes
 # for 800 were seen on one instruction set. That the scores agree to 2e-6 is checked below.
 rate=2e-3
 for norm in per_level shared; do
-    net=("${detector[@]}" MODEL.FCOS.HEAD_BN "$norm")
+    net=("${small_detector[@]}" MODEL.FCOS.HEAD_BN "$norm")
     good normal train --quiet --threads 2 "${net[@]}" OUTPUT_DIR "$norm"
     good 'of the largest value, at P[3-7]\.[a-z]+, over 8 pictures of the training split' \
         export --weights "$norm/model_final.safetensors" --fold "$norm/folded.safetensors"

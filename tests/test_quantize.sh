@@ -54,14 +54,8 @@ checks=$((checks + 1))
 cmp -s one.sum again.sum || complain 'folded: another int8 net'
 
 # ---- detectors ------------------------------------------------------------------------------------
-detector=(MODEL.BACKBONE.CONV_BODY RepOpt-FPN-YUMIN MODEL.KEYPOINT_ON true MODEL.FCOS.NUM_CLASSES 4
-          MODEL.YUMIN.WIDTH_MUL 0.25 MODEL.YUMIN.FPN_CHANNELS 16 MODEL.FCOS.NORM_REG_TARGETS true
-          INPUT.SIZE '(96,96)' INPUT.TO_BGR255 false INPUT.PIXEL_MEAN '(0.5,0.5,0.5)'
-          INPUT.PIXEL_STD '(0.25,0.25,0.25)' DATASETS.DRAWN_COUNT_TRAIN 32 DATASETS.DRAWN_COUNT_TEST 8
-          SOLVER.IMS_PER_BATCH 8 TEST.IMS_PER_BATCH 4 SOLVER.MAX_ITER 40 SOLVER.WARMUP_ITERS 0
-          SOLVER.BASE_LR 0.02)
 for norm in per_level shared; do
-    net=("${detector[@]}" MODEL.FCOS.HEAD_BN "$norm")
+    net=("${small_detector[@]}" MODEL.FCOS.HEAD_BN "$norm")
     good normal train --quiet --threads 2 "${net[@]}" OUTPUT_DIR "$norm"
     good '^head' quantize --weights "$norm/model_final.safetensors" --calibrate 8 --out "$norm/int8"
     has 'AP [0-9.]+ % in float32, [0-9.]+ % in int8' stdout

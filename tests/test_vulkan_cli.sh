@@ -6,11 +6,8 @@
 # with 77 (skipped) when there is no Vulkan device.
 set -uo pipefail
 
-unset VK_DRIVER_FILES # would win over the one that is set here
-lavapipe=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json
-if [ -z "${VK_ICD_FILENAMES:-}" ] && [ -e "$lavapipe" ]; then export VK_ICD_FILENAMES=$lavapipe; fi
 source "$(dirname "$0")/cli_checks.sh"
-export XDG_CACHE_HOME=$work/cache
+take_lavapipe
 if ! "$repopt" devices --json | grep -q '"vulkan:0"'; then
     echo 'no Vulkan device: skipped'
     exit 77
