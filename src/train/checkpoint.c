@@ -194,18 +194,11 @@ rep_status rep_checkpoint_load_model(const rep_graph *graph, rep_program *progra
     return status;
 }
 
-static rep_status has_metadata(bool *out, const char *path, const char *key) {
+rep_status rep_checkpoint_look(bool *is_folded, bool *is_int8, const char *path) {
     rep_tensors *file = NULL;
     REP_TRY(rep_tensors_open(&file, path));
-    *out = rep_tensors_metadata(file, key) != NULL;
+    *is_folded = rep_tensors_metadata(file, REP_METADATA_FOLDED) != NULL;
+    *is_int8 = rep_tensors_metadata(file, REP_METADATA_INT8) != NULL;
     rep_tensors_close(file);
     return REP_OK;
-}
-
-rep_status rep_checkpoint_is_folded(bool *out, const char *path) {
-    return has_metadata(out, path, REP_METADATA_FOLDED);
-}
-
-rep_status rep_checkpoint_is_int8(bool *out, const char *path) {
-    return has_metadata(out, path, REP_METADATA_INT8);
 }

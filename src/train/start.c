@@ -68,8 +68,8 @@ rep_status rep_start_state(rep_trainer *t) {
     REP_TRY(
         rep_model_init(t->nets[0].model, t->nets[0].graph, t->nets[0].program, (uint64_t)v->seed));
     if (v->model_weight[0] != '\0') {
-        bool is_folded = false;
-        REP_TRY(rep_checkpoint_is_folded(&is_folded, v->model_weight));
+        bool is_folded = false, is_int8 = false;
+        REP_TRY(rep_checkpoint_look(&is_folded, &is_int8, v->model_weight));
         if (is_folded) {
             return rep_fail(REP_ERR_DATA,
                             "MODEL.WEIGHT: %s is folded and has no BN to train with; give the "

@@ -28,8 +28,7 @@ void rep_task_close(rep_task *task) {
 }
 
 rep_status rep_task_look_at_weight(rep_task *task) {
-    REP_TRY(rep_checkpoint_is_int8(&task->is_int8, task->values->model_weight));
-    return rep_checkpoint_is_folded(&task->is_folded, task->values->model_weight);
+    return rep_checkpoint_look(&task->is_folded, &task->is_int8, task->values->model_weight);
 }
 
 rep_status rep_task_finish_net(const rep_task *task, rep_graph *graph) {

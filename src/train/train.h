@@ -193,7 +193,6 @@ REP_NODISCARD rep_status rep_checkpoint_load_model(const rep_graph *graph, rep_p
                                                    const char *path, bool use_average,
                                                    uint64_t *tracked);
 /* Whether the file holds a folded net (rep_model_fold), and one in whole numbers (rep_quantize). */
-REP_NODISCARD rep_status rep_checkpoint_is_folded(bool *out, const char *path);
-REP_NODISCARD rep_status rep_checkpoint_is_int8(bool *out, const char *path);
+REP_NODISCARD rep_status rep_checkpoint_look(bool *is_folded, bool *is_int8, const char *path);
 
 #endif
