@@ -153,6 +153,11 @@ REP_NODISCARD rep_status rep_safetensors_write(const char *path, const rep_tenso
 REP_NODISCARD rep_status rep_torch_write(const char *path, const rep_tensor_source *tensors,
                                          size_t tensor_count, const rep_metadata_pair *metadata,
                                          size_t metadata_count);
+typedef rep_status (*rep_tensors_writer)(const char *path, const rep_tensor_source *tensors,
+                                         size_t tensor_count, const rep_metadata_pair *metadata,
+                                         size_t metadata_count);
+/* Which of the two a file's name asks for, by .safetensors, .pth or .pt; NULL for other endings. */
+rep_tensors_writer rep_tensors_writer_of(const char *path);
 
 #ifdef __cplusplus
 }

@@ -65,6 +65,9 @@ size_t rep_utf8_next(uint32_t *code, const char *text);
 bool rep_text_number(double *out, const char *text);
 /* The same for whole numbers of 64 bits; 1e5 and 2.0 are such, too. */
 bool rep_text_whole(int64_t *out, const char *text);
+bool rep_text_starts_with(const char *text, const char *start);
+/* As a file's name has an ending: something stands before it. */
+bool rep_text_has_ending(const char *text, const char *ending);
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 /* exact.c: the same bits on every machine, where a run's numbers depend on them. Each is within one

@@ -86,3 +86,12 @@ bool rep_text_whole(int64_t *out, const char *text) {
     *out = (int64_t)number;
     return true;
 }
+
+bool rep_text_starts_with(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+bool rep_text_has_ending(const char *text, const char *ending) {
+    const size_t length = strlen(text), tail = strlen(ending);
+    return length > tail && strcmp(text + length - tail, ending) == 0;
+}

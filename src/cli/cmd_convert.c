@@ -20,9 +20,6 @@ static const char help[] =
     "  repopt convert --take ema. checkpoint.pth average.safetensors\n"
     "  repopt convert whole_model.pt model.safetensors\n";
 
-typedef rep_status (*writer)(const char *path, const rep_tensor_source *tensors, size_t count,
-                             const rep_metadata_pair *metadata, size_t metadata_count);
-
 /* What is written: sources, and what they borrow. */
 typedef struct job {
     const rep_tensors *file;
@@ -37,23 +34,6 @@ typedef struct job {
     rep_metadata_pair *pairs;
     size_t pair_count;
 } job;
-
-static bool ends_with(const char *text, const char *end) {
-    const size_t length = strlen(text), tail = strlen(end);
-    return length > tail && strcmp(text + length - tail, end) == 0;
-}
-
-static rep_status find_writer(writer *out, const char *path) {
-    if (ends_with(path, ".safetensors")) {
-        *out = rep_safetensors_write;
-        return REP_OK;
-    }
-    if (ends_with(path, ".pth") || ends_with(path, ".pt")) {
-        *out = rep_torch_write;
-        return REP_OK;
-    }
-    return rep_fail(REP_ERR_ARGUMENT, "%s: ends neither in .safetensors nor in .pth or .pt", path);
-}
 
 static rep_status refuse_same_file(const char *in, const char *out) {
     struct stat a, b;
@@ -130,9 +110,12 @@ static void print_result(const job *j, const char *out) {
 }
 
 static rep_status convert(job *j, const char *in, const char *out) {
-    writer write = NULL;
+    const rep_tensors_writer write = rep_tensors_writer_of(out);
     rep_tensors *file = NULL;
-    REP_TRY(find_writer(&write, out));
+    if (!write) {
+        return rep_fail(REP_ERR_ARGUMENT, "%s: ends neither in .safetensors nor in .pth or .pt",
+                        out);
+    }
     REP_TRY(refuse_same_file(in, out));
     REP_TRY(rep_tensors_open(&file, in));
     j->file = file;

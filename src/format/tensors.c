@@ -293,3 +293,11 @@ rep_status rep_tensors_read_i64(const rep_tensors *file, const rep_tensor_info *
                                 int64_t *out) {
     return convert_with(file, info, out, convert_i64);
 }
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+rep_tensors_writer rep_tensors_writer_of(const char *path) {
+    if (rep_text_has_ending(path, ".safetensors")) { return rep_safetensors_write; }
+    const bool is_torch = rep_text_has_ending(path, ".pth") || rep_text_has_ending(path, ".pt");
+    return is_torch ? rep_torch_write : NULL;
+}

@@ -15,17 +15,13 @@
 
 static const char conv_suffix[] = "scale_conv.weight";
 
-static bool starts_with(const char *text, const char *start) {
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
 /* Whether a tensor is a block's scale_conv, not a moment or average of one; *stem is then how many
  * bytes name the block. */
 static bool is_scale_conv(const rep_tensor_info *info, size_t *stem) {
     const char *name = info->name;
     const size_t length = strlen(name), tail = sizeof conv_suffix - 1;
     if (length < tail || strcmp(name + length - tail, conv_suffix) != 0 ||
-        (info->container > 0 && !starts_with(name, "scales."))) {
+        (info->container > 0 && !rep_text_starts_with(name, "scales."))) {
         return false;
     }
     *stem = length - tail;
@@ -93,7 +89,7 @@ static rep_status add_block(rep_scales *scales, const rep_tensors *file,
     const int32_t channels = (int32_t)info->shape[0];
     const bool is_triple = has_tensor(file, info->name, stem, "scale_identity.weight");
     char block[REP_NAME_BYTES];
-    const size_t skip = starts_with(info->name, "scales.") ? strlen("scales.") : 0;
+    const size_t skip = rep_text_starts_with(info->name, "scales.") ? strlen("scales.") : 0;
     const size_t length = stem > skip ? stem - skip : 0; /* "scales.scale_conv": a bare block */
     memcpy(block, info->name + skip, length);
     block[length] = '\0';
@@ -125,7 +121,8 @@ static void sort_rows(rep_scales *scales) {
 
 /* A block listed both plainly and below "scales." counts once, plainly. */
 static bool is_repeated(const rep_tensors *file, const char *name) {
-    return starts_with(name, "scales.") && rep_tensors_find(file, name + strlen("scales."));
+    return rep_text_starts_with(name, "scales.") &&
+           rep_tensors_find(file, name + strlen("scales."));
 }
 
 static rep_status load_rows(rep_scales **out, const rep_tensors *file) {

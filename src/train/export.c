@@ -13,15 +13,9 @@
 /* ---- the file that is written ------------------------------------------------------------------
  */
 
-typedef rep_status (*writer)(const char *path, const rep_tensor_source *tensors, size_t count,
-                             const rep_metadata_pair *metadata, size_t metadata_count);
-
-static bool ends_with(const char *text, const char *end) {
-    const size_t length = strlen(text), tail = strlen(end);
-    return length > tail && strcmp(text + length - tail, end) == 0;
+static bool is_onnx(const rep_exporter *e) {
+    return rep_text_has_ending(e->options->path, ".onnx");
 }
-
-static bool is_onnx(const rep_exporter *e) { return ends_with(e->options->path, ".onnx"); }
 
 rep_status rep_export_check_target(const char *path, const char *weights) {
     struct stat a, b;
@@ -35,8 +29,7 @@ rep_status rep_export_check_target(const char *path, const char *weights) {
 /* Before the work: a bad path costs nothing. */
 static rep_status check_path(const rep_exporter *e) {
     const char *path = e->options->path;
-    const bool is_torch = ends_with(path, ".pth") || ends_with(path, ".pt");
-    if (!is_torch && !is_onnx(e) && !ends_with(path, ".safetensors")) {
+    if (!is_onnx(e) && rep_tensors_writer_of(path) == NULL) {
         return rep_fail(REP_ERR_ARGUMENT,
                         "%s: ends neither in .onnx nor in .safetensors, .pth or .pt: the end says "
                         "what is written",
@@ -71,8 +64,7 @@ static rep_status check_options(const rep_exporter *e) {
 }
 
 static rep_status write_tensors(rep_export_result *out, rep_exporter *e, const rep_metadata *m) {
-    const writer write =
-        ends_with(e->options->path, ".safetensors") ? rep_safetensors_write : rep_torch_write;
+    const rep_tensors_writer write = rep_tensors_writer_of(e->options->path);
     rep_state_list list = {0};
     rep_status status = rep_state_list_init(&list, e->folded.graph, e->folded.program, 0);
     if (status == REP_OK) {

@@ -67,7 +67,6 @@ rep_status rep_quantizer_read(rep_quantizer *q, const rep_export_net *net, rep_i
  */
 
 static rep_status check_options(const rep_quantize_options *o, const rep_values *v) {
-    static const char end[] = ".safetensors";
     if (v->model_weight[0] == '\0') {
         return rep_fail(REP_ERR_CONFIG, "MODEL.WEIGHT: empty, but only a trained net can be "
                                         "quantised; give MODEL.WEIGHT out/model_final.safetensors");
@@ -83,9 +82,8 @@ static rep_status check_options(const rep_quantize_options *o, const rep_values 
                         o->percentile);
     }
     if (o->path == NULL) { return REP_OK; }
-    const size_t length = strlen(o->path), tail = sizeof end - 1;
-    if (length <= tail || strcmp(o->path + length - tail, end) != 0) {
-        return rep_fail(REP_ERR_ARGUMENT, "%s: wanted a name that ends in %s", o->path, end);
+    if (!rep_text_has_ending(o->path, ".safetensors")) {
+        return rep_fail(REP_ERR_ARGUMENT, "%s: wanted a name that ends in .safetensors", o->path);
     }
     return rep_export_check_target(o->path, v->model_weight);
 }

@@ -20,11 +20,10 @@ static rep_status open_pictures(source *s, const rep_quantizer *q) {
     const rep_dataset *set = ((const rep_classify_data *)q->task->state)->train;
     rep_loader_options options;
     REP_TRY(rep_setup_loader(&options, q->values, rep_dataset_info_get(set), false));
-    const rep_augment plain = {.is_reversed = options.augment.is_reversed};
-    rep_augment colour = plain;
-    memcpy(colour.mean, options.augment.mean, sizeof colour.mean);
-    memcpy(colour.std, options.augment.std, sizeof colour.std);
-    options.augment = colour;
+    rep_augment plain = {.is_reversed = options.augment.is_reversed};
+    memcpy(plain.mean, options.augment.mean, sizeof plain.mean);
+    memcpy(plain.std, options.augment.std, sizeof plain.std);
+    options.augment = plain;
     options.is_train = true; /* shuffles */
     options.batch = q->batch;
     return rep_loader_create(&s->pictures, set, &options);

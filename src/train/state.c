@@ -18,10 +18,6 @@ typedef struct rep_state_item {
     rep_id tensor;
 } rep_state_item;
 
-static bool has_prefix(const char *name, const char *prefix) {
-    return strncmp(name, prefix, strlen(prefix)) == 0;
-}
-
 /* saved[id] for every tensor: floating-point state that is no block of others. Gradient sums start
  * anew in every step, and a net without RepOptimizer has an empty block of scales. */
 static bool *list_saved(const rep_graph *graph) {
@@ -30,7 +26,8 @@ static bool *list_saved(const rep_graph *graph) {
     for (rep_id id = 1; id < graph->tensor_count; id++) {
         const rep_tensor *t = &graph->tensors[id];
         saved[id] = t->region == REP_STATE && t->dtype == REP_F32 &&
-                    strcmp(t->name, "scales") != 0 && !has_prefix(t->name, "optimizer.accumulated");
+                    strcmp(t->name, "scales") != 0 &&
+                    !rep_text_starts_with(t->name, "optimizer.accumulated");
     }
     for (rep_id id = 1; id < graph->tensor_count; id++) { saved[graph->tensors[id].block] = false; }
     return saved;
@@ -266,8 +263,9 @@ rep_status rep_state_load_all(const rep_graph *graph, rep_program *program,
     for (rep_id id = 1; id < graph->tensor_count && status == REP_OK; id++) {
         if (!saved[id]) { continue; }
         const char *name = graph->tensors[id].name;
-        status = has_prefix(name, "scales.") ? compare_scales(graph, program, id, file)
-                                             : load_tensor(graph, program, id, file, name);
+        status = rep_text_starts_with(name, "scales.")
+                     ? compare_scales(graph, program, id, file)
+                     : load_tensor(graph, program, id, file, name);
     }
     free(saved);
     return status;
