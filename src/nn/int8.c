@@ -60,6 +60,30 @@ rep_status rep_int8_layers(rep_int8_layer **out, size_t *count, const rep_graph 
     return REP_OK;
 }
 
+bool rep_int8_is_whole(char layer[REP_NAME_BYTES], const rep_graph *graph, rep_id weight) {
+    const rep_node node = {.op = REP_OP_CONV2D, .in = {0, weight}};
+    char name[REP_NAME_BYTES];
+    return layer_name(layer, graph, &node) && rep_nn_name(name, layer, "weight_scale") &&
+           rep_graph_find(graph, name) != 0;
+}
+
+rep_tensor_type rep_int8_type(const rep_graph *graph, const char *name) {
+    static const struct {
+        const char *part;
+        rep_tensor_type type;
+    } parts[] = {{".weight", REP_TENSOR_I8},
+                 {".bias", REP_TENSOR_I32},
+                 {".input_zero_point", REP_TENSOR_U8}};
+    const char *part = strrchr(name, '.');
+    for (size_t i = 0; part && i < sizeof parts / sizeof *parts; i++) {
+        char scale[REP_NAME_BYTES + 16];
+        if (strcmp(part, parts[i].part) != 0) { continue; }
+        snprintf(scale, sizeof scale, "%.*s.weight_scale", (int)(part - name), name);
+        return rep_graph_find(graph, scale) ? parts[i].type : REP_TENSOR_F32;
+    }
+    return REP_TENSOR_F32;
+}
+
 /* ---- the graph ---------------------------------------------------------------------------------
  */
 
@@ -101,13 +125,13 @@ static bool is_clamp(uint32_t act) {
     return act == REP_ACT_NONE || act == REP_ACT_RELU || act == REP_ACT_RELU6;
 }
 
-static rep_id scale_of(rewrite *w, const char *layer, const char *part, int32_t count) {
+static rep_id scale_of(rewrite *w, const char *layer, const char *part, int32_t count, int rank) {
     char name[REP_NAME_BYTES];
     if (!rep_nn_name(name, layer, part)) {
         return rep_graph_fault(w->graph, REP_ERR_ARGUMENT, "%s.%s: the name is too long", layer,
                                part);
     }
-    return rep_graph_param(w->graph, name, (rep_shape){1, count, 1, 1}, 1, REP_KIND_BUFFER);
+    return rep_graph_param(w->graph, name, (rep_shape){1, count, 1, 1}, rank, REP_KIND_BUFFER);
 }
 
 /* x as whole numbers, from the sum behind it where there is one. */
@@ -153,8 +177,9 @@ static void append_layer(rewrite *w, const rep_node *node, const char *name) {
     sum *s = &w->sums[y];
     rep_graph_set_scope(w->graph, name);
     s->act = p.act;
-    s->of = (scales){scale_of(w, name, "weight_scale", rep_graph_shape(w->graph, y).c),
-                     scale_of(w, name, "input_scale", 1), scale_of(w, name, "input_zero_point", 1)};
+    s->of = (scales){scale_of(w, name, "weight_scale", rep_graph_shape(w->graph, y).c, 1),
+                     scale_of(w, name, "input_scale", 1, 0),
+                     scale_of(w, name, "input_zero_point", 1, 0)};
     p.act = REP_ACT_NONE;
     p.algo = 1;
     const rep_id in[] = {on_grid(w, node->in[0], s->of), node->in[1], bias};

@@ -6,12 +6,14 @@
  * y = s_x * s_w[c] * sum. That is what an ONNX file says with QuantizeLinear and DequantizeLinear
  * around a Conv, and what ONNX Runtime computes of it in 32 bits.
  *
- * Tensors of a layer "stage0.conv": stage0.conv.weight and .bias hold q, beside .weight_scale {c},
- * .input_scale and .input_zero_point {1}. All are REP_F32 in a graph; files have I8, I32, F32, U8.
+ * Tensors of a layer "stage0.conv": stage0.conv.weight and .bias hold q, beside .weight_scale {c}
+ * and the scalars .input_scale and .input_zero_point. All are REP_F32 in a graph; files have I8,
+ * I32, F32, U8.
  */
 #ifndef REP_NN_INT8_H
 #define REP_NN_INT8_H
 
+#include "format/format.h"
 #include "graph/graph.h"
 #include "repopt/device.h"
 #include "repopt/model.h"
@@ -39,6 +41,11 @@ size_t rep_int8_layer_of(const rep_int8_layer *layers, size_t count, const rep_n
  * Convolutions go the direct way: Winograd's transforms are of fractions. REP_ERR_MEMORY, and the
  * graph's own faults. */
 REP_NODISCARD rep_status rep_int8_rewrite(rep_graph *graph, const char *only);
+
+/* The type that a tensor has in a file: whole numbers in graphs that were rewritten. */
+rep_tensor_type rep_int8_type(const rep_graph *graph, const char *name);
+/* Whether a weight is of such a layer, of which `layer` gets the name. */
+bool rep_int8_is_whole(char layer[REP_NAME_BYTES], const rep_graph *graph, rep_id weight);
 
 /* The same layer's values; arrays in storage order. */
 typedef struct rep_int8_values {

@@ -19,6 +19,7 @@ typedef struct walk {
     const rep_graph *graph;
     bool *is_used, *is_constant;
     value_name *names;    /* by tensor */
+    bool *has_value;      /* by tensor: parameters in whole numbers that have been dequantised */
     bool has_clip_bounds; /* of relu6, once for all */
 } walk;
 
@@ -125,12 +126,44 @@ static const char *linear_name(const walk *w, const rep_node *node, uint32_t act
     return part_of(buffer, output(w, node), "linear");
 }
 
+/* Parameters of a convolution: their own names, or those of what whole numbers are worth. */
+typedef struct weights {
+    const char *weight, *bias; /* bias "": none */
+    char weight_name[PART_NAME_BYTES], bias_name[PART_NAME_BYTES];
+} weights;
+
+/* A value per channel of whole numbers, whose zero point is 0; once where nodes share it. */
+static void dequantise(walk *w, const char *to, rep_id from, const char *scale) {
+    if (w->has_value[from]) { return; }
+    w->has_value[from] = true;
+    REP_ONNX_NODE(w->net, "DequantizeLinear", to, w->names[from], scale);
+    rep_onnx_node_int(w->net, "axis", 0);
+    rep_onnx_node_end(w->net);
+}
+
+static void find_weights(walk *w, weights *out, const rep_node *node) {
+    char layer[REP_NAME_BYTES], name[REP_NAME_BYTES], scale[PART_NAME_BYTES];
+    const rep_id bias = node->in_count > 2 ? node->in[2] : 0;
+    out->weight = input(w, node->in[1]);
+    out->bias = bias ? input(w, bias) : "";
+    if (!rep_int8_is_whole(layer, w->graph, node->in[1])) { return; }
+    (void)rep_nn_name(name, layer, "weight_scale");
+    dequantise(w, part_of(out->weight_name, out->weight, "value"), node->in[1],
+               input(w, rep_graph_find(w->graph, name)));
+    out->weight = out->weight_name;
+    if (!bias) { return; }
+    /* s_x * s_w, which is an initializer of its own: rep_nn_onnx_bias_scales. */
+    dequantise(w, part_of(out->bias_name, out->bias, "value"), bias,
+               part_of(scale, layer, "bias_scale"));
+    out->bias = out->bias_name;
+}
+
 /* A weight that is a matrix in files: {n,c,1,1} -> {n,c} -> {n,c_out}. */
-static void append_linear(walk *w, const rep_node *node, const char *to) {
+static void append_linear(walk *w, const rep_node *node, const weights *p, const char *to) {
     char flat[PART_NAME_BYTES];
     (void)part_of(flat, to, "flat");
     simple(w, "Flatten", flat, input(w, node->in[0]));
-    REP_ONNX_NODE(w->net, "Gemm", to, flat, input(w, node->in[1]), input(w, node->in[2]));
+    REP_ONNX_NODE(w->net, "Gemm", to, flat, p->weight, p->bias);
     rep_onnx_node_int(w->net, "transB", 1);
     rep_onnx_node_end(w->net);
 }
@@ -140,13 +173,14 @@ static void append_conv(walk *w, const rep_node *node) {
     const rep_shape shape = rep_graph_shape(w->graph, node->in[1]);
     char buffer[PART_NAME_BYTES];
     const char *to = linear_name(w, node, p->act, buffer);
+    weights own;
+    find_weights(w, &own, node);
     if (w->graph->tensors[node->in[1]].rank == 2) {
-        append_linear(w, node, to);
+        append_linear(w, node, &own, to);
     } else {
-        const char *const in[] = {input(w, node->in[0]), input(w, node->in[1]),
-                                  node->in_count > 2 ? input(w, node->in[2]) : ""};
+        const char *const in[] = {input(w, node->in[0]), own.weight, own.bias};
         const int64_t pads[] = {p->pad, p->pad, p->pad, p->pad};
-        rep_onnx_node(w->net, "Conv", to, in, node->in_count > 2 && node->in[2] ? 3 : 2);
+        rep_onnx_node(w->net, "Conv", to, in, *own.bias ? 3 : 2);
         rep_onnx_node_ints(w->net, "kernel_shape", (const int64_t[]){shape.h, shape.w}, 2);
         rep_onnx_node_ints(w->net, "strides", (const int64_t[]){p->stride, p->stride}, 2);
         rep_onnx_node_ints(w->net, "pads", pads, 4);
@@ -178,6 +212,36 @@ static void append_act(walk *w, const rep_node *node) {
 static void append_pair(walk *w, const rep_node *node) {
     const char *op = node->op == REP_OP_ADD ? "Add" : "Mul";
     REP_ONNX_NODE(w->net, op, output(w, node), input(w, node->in[0]), input(w, node->in[1]));
+    rep_onnx_node_end(w->net);
+}
+
+/* What brings a sum of whole numbers to its value; here it has its value already. */
+static bool is_of_sum(const rep_graph *graph, rep_id scale) {
+    char layer[REP_NAME_BYTES], name[REP_NAME_BYTES];
+    const char *own = graph->tensors[scale].name, *part = strrchr(own, '.');
+    if (!part || (strcmp(part, ".input_scale") != 0 && strcmp(part, ".weight_scale") != 0)) {
+        return false;
+    }
+    snprintf(layer, sizeof layer, "%.*s", (int)(part - own), own);
+    return rep_nn_name(name, layer, "weight_scale") && rep_graph_find(graph, name) != 0;
+}
+
+static void append_scale(walk *w, const rep_node *node) {
+    if (is_of_sum(w->graph, node->in[1])) {
+        simple(w, "Identity", output(w, node), input(w, node->in[0]));
+    } else {
+        append_pair(w, node);
+    }
+}
+
+/* Whole numbers, and at once what they are worth: readers join such pairs with what is between. */
+static void append_quantize(walk *w, const rep_node *node) {
+    char whole[PART_NAME_BYTES];
+    const char *scale = input(w, node->in[1]), *zero = input(w, node->in[2]);
+    (void)part_of(whole, output(w, node), "uint8");
+    REP_ONNX_NODE(w->net, "QuantizeLinear", whole, input(w, node->in[0]), scale, zero);
+    rep_onnx_node_end(w->net);
+    REP_ONNX_NODE(w->net, "DequantizeLinear", output(w, node), whole, scale, zero);
     rep_onnx_node_end(w->net);
 }
 
@@ -235,7 +299,8 @@ static const struct {
     {REP_OP_BATCHNORM, append_batchnorm},
     {REP_OP_ACT, append_act},
     {REP_OP_ADD, append_pair},
-    {REP_OP_SCALE, append_pair},
+    {REP_OP_SCALE, append_scale},
+    {REP_OP_QUANTIZE, append_quantize},
     {REP_OP_GATE, append_pair},
     {REP_OP_GLOBAL_POOL, append_global_pool},
     {REP_OP_SLICE, append_slice},
@@ -258,13 +323,62 @@ rep_status rep_nn_onnx_append(rep_onnx *net, bool *is_used, const rep_graph *gra
     walk w = {.net = net, .graph = graph, .is_used = is_used};
     w.is_constant = find_constants(graph);
     w.names = calloc(graph->tensor_count, sizeof *w.names);
-    rep_status status =
-        w.is_constant && w.names ? REP_OK : rep_fail(REP_ERR_MEMORY, "ONNX: no memory");
+    w.has_value = calloc(graph->tensor_count, sizeof *w.has_value);
+    rep_status status = w.is_constant && w.names && w.has_value
+                            ? REP_OK
+                            : rep_fail(REP_ERR_MEMORY, "ONNX: no memory");
     if (status == REP_OK) { name_values(&w, model, image); }
     for (uint32_t i = 0; i < graph->node_count && status == REP_OK; i++) {
         status = append_node(&w, &graph->nodes[i]);
     }
+    free(w.has_value);
     free(w.names);
     free(w.is_constant);
+    return status;
+}
+
+/* ---- int8 --------------------------------------------------------------------------------------
+ */
+
+static rep_status read_named(float *out, const rep_graph *graph, rep_program *program,
+                             const char *layer, const char *part, size_t count) {
+    char name[REP_NAME_BYTES];
+    const rep_id id = rep_nn_name(name, layer, part) ? rep_graph_find(graph, name) : 0;
+    if (!id) { return rep_fail(REP_ERR_DATA, "ONNX: %s has no %s", layer, part); }
+    return rep_program_read(program, id, out, count);
+}
+
+static rep_status append_bias_scale(rep_onnx *net, const rep_graph *graph, rep_program *program,
+                                    const rep_int8_layer *layer) {
+    const size_t count = (size_t)layer->shape.n;
+    char name[PART_NAME_BYTES];
+    float *scales = calloc(count + 1, sizeof *scales);
+    if (!scales) { return rep_fail(REP_ERR_MEMORY, "ONNX: no memory"); }
+    rep_status status = read_named(scales, graph, program, layer->name, "weight_scale", count);
+    if (status == REP_OK) {
+        status = read_named(scales + count, graph, program, layer->name, "input_scale", 1);
+    }
+    for (size_t i = 0; i < count; i++) { scales[i] *= scales[count]; }
+    if (status == REP_OK) {
+        rep_onnx_floats(net, part_of(name, layer->name, "bias_scale"), scales,
+                        &(int64_t){(int64_t)count}, 1);
+    }
+    free(scales);
+    return status;
+}
+
+rep_status rep_nn_onnx_bias_scales(rep_onnx *net, const rep_graph *graph, rep_program *program) {
+    rep_int8_layer *layers = NULL;
+    size_t count = 0;
+    REP_TRY(rep_int8_layers(&layers, &count, graph));
+    rep_status status = REP_OK;
+    for (size_t i = 0; i < count && status == REP_OK; i++) {
+        char name[REP_NAME_BYTES];
+        const bool is_whole = rep_int8_is_whole(name, graph, layers[i].weight);
+        if (is_whole && layers[i].bias) {
+            status = append_bias_scale(net, graph, program, &layers[i]);
+        }
+    }
+    free(layers);
     return status;
 }

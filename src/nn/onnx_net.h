@@ -4,6 +4,7 @@
 
 #include "graph/graph.h"
 #include "nn/fcos_decode.h"
+#include "repopt/device.h"
 #include "repopt/model.h"
 #include "repopt/onnx.h"
 
@@ -19,6 +20,9 @@ void rep_nn_onnx_name(char out[REP_ONNX_NAME_BYTES], const rep_graph *graph, rep
  * an op that has no place there. */
 REP_NODISCARD rep_status rep_nn_onnx_append(rep_onnx *net, bool *is_used, const rep_graph *graph,
                                             const rep_model *model, const char *image);
+/* Of a net in whole numbers, the scales of its biases as initializers. */
+REP_NODISCARD rep_status rep_nn_onnx_bias_scales(rep_onnx *net, const rep_graph *graph,
+                                                 rep_program *program);
 /* Appends decoding and suppression, as rep_fcos_decode does them, of a detector's values; pictures
  * fill the net's input of width x height. Values "boxes" {n, most, 4}, "scores" and "classes"
  * {n, most}, "keypoints" {n, most, K, 2}, declared as outputs. REP_ERR_MEMORY. */

@@ -82,6 +82,8 @@ static rep_status write_file(rep_export_result *out, rep_exporter *e) {
     if (is_folded_now || e->is_folded) {
         rep_metadata_add(&m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
     }
+    const char *int8 = rep_tensors_metadata(e->weights, REP_METADATA_INT8);
+    if (int8 != NULL) { rep_metadata_add(&m, REP_METADATA_INT8, int8); }
     const char *names = rep_tensors_metadata(e->weights, "class_names");
     if (m.names == NULL && names != NULL) { rep_metadata_add(&m, "class_names", names); }
     const rep_status status =
@@ -156,16 +158,22 @@ rep_status rep_export_fold(rep_export_result *out, rep_exporter *e) {
 rep_status rep_export_open_weights(rep_exporter *e) {
     REP_TRY(rep_tensors_open(&e->weights, e->values->model_weight));
     e->is_folded = rep_tensors_metadata(e->weights, REP_METADATA_FOLDED) != NULL;
-    if (rep_tensors_metadata(e->weights, REP_METADATA_INT8) == NULL) { return REP_OK; }
+    e->is_int8 = rep_tensors_metadata(e->weights, REP_METADATA_INT8) != NULL;
+    return REP_OK;
+}
+
+rep_status rep_export_refuse_int8(const rep_exporter *e) {
+    if (!e->is_int8) { return REP_OK; }
     return rep_fail(REP_ERR_DATA,
-                    "%s: is an int8 net already, which `repopt test` takes as it is; give the net "
-                    "that it was made of",
+                    "%s: is an int8 net already, which `repopt test` takes and .onnx holds as it "
+                    "is; give the net that it was made of",
                     e->values->model_weight);
 }
 
 static rep_status open_weights(rep_exporter *e) {
     REP_TRY(rep_export_open_weights(e));
     if (!e->is_folded || is_onnx(e)) { return REP_OK; }
+    REP_TRY(rep_export_refuse_int8(e));
     return rep_fail(REP_ERR_DATA, "%s: is folded already; `repopt convert` changes its format",
                     e->values->model_weight);
 }

@@ -33,6 +33,7 @@ typedef struct rep_exporter {
     rep_task *task;
     rep_device *device; /* double precision */
     bool is_folded;     /* the weights are a folded net's */
+    bool is_int8;       /* and in whole numbers */
     rep_export_sample sample;
     rep_export_net trained, folded;
 } rep_exporter;
@@ -45,8 +46,10 @@ REP_NODISCARD rep_status rep_export_build(rep_export_net *out, const rep_exporte
 void rep_export_net_clear(rep_export_net *net);
 /* REP_ERR_ARGUMENT where `path`, to be written, is the file of the weights. */
 REP_NODISCARD rep_status rep_export_check_target(const char *path, const char *weights);
-/* Opens values->model_weight; REP_ERR_DATA for an int8 net. */
+/* Opens values->model_weight. */
 REP_NODISCARD rep_status rep_export_open_weights(rep_exporter *exporter);
+/* REP_ERR_DATA where it is an int8 net. */
+REP_NODISCARD rep_status rep_export_refuse_int8(const rep_exporter *exporter);
 /* Makes exporter->folded of the opened weights, for the task and device that are there; *out gets
  * what rep_export_compare says where they are folded now. */
 REP_NODISCARD rep_status rep_export_fold(rep_export_result *out, rep_exporter *exporter);

@@ -101,6 +101,7 @@ static rep_status build(job *j, const rep_export_net *source) {
     task.shapes[0].height = j->height;
     task.shapes[0].width = j->width;
     task.is_folded = e->is_folded || source != NULL;
+    task.is_int8 = e->is_int8;
     REP_TRY(rep_export_build(&j->net, e, &task, &wanted, source ? source->program : NULL));
     if (source == NULL) {
         uint64_t tracked = 0;
@@ -180,6 +181,7 @@ static rep_status append_all(job *j, const rep_metadata *m) {
     rep_onnx_input(j->onnx, image, REP_TENSOR_F32, dims, 4);
     if (o->takes_pixels) { append_normalisation(j, first); }
     REP_TRY(rep_nn_onnx_append(j->onnx, j->is_used, j->net.graph, j->net.model, first));
+    REP_TRY(rep_nn_onnx_bias_scales(j->onnx, j->net.graph, j->net.program));
     if (o->is_decoded) {
         REP_TRY(append_decoding(j));
     } else {

@@ -20,26 +20,35 @@ const char *rep_calibration_name(rep_calibration method) {
 /* ---- nets --------------------------------------------------------------------------------------
  */
 
+static void keep(rep_graph *graph, rep_id id) {
+    if (graph->tensors[id].region == REP_WORK) { rep_graph_keep(graph, id); }
+}
+
 static void keep_layers(rep_graph *graph) {
     for (uint32_t n = 0; n < graph->node_count; n++) {
         if (graph->nodes[n].op != REP_OP_CONV2D) { continue; }
-        const rep_id ids[] = {graph->nodes[n].in[0], graph->nodes[n].out[0]};
-        for (size_t i = 0; i < 2; i++) {
-            if (graph->tensors[ids[i]].region == REP_WORK) { rep_graph_keep(graph, ids[i]); }
-        }
+        keep(graph, graph->nodes[n].in[0]);
+        keep(graph, graph->nodes[n].out[0]);
+    }
+}
+
+static void keep_like(rep_graph *graph, const rep_graph *other) {
+    for (rep_id id = 1; id < other->tensor_count; id++) {
+        if (other->tensors[id].is_kept) { keep(graph, id); }
     }
 }
 
 rep_status rep_quantizer_build(rep_export_net *out, const rep_quantizer *q, const rep_task *task,
-                               int32_t height, int32_t width, rep_program *state_of, bool keeps) {
+                               int32_t height, int32_t width, const rep_graph *like) {
     rep_task sized = *task;
     sized.shapes[0].height = height;
     sized.shapes[0].width = width;
     const rep_task_net wanted = {.mode = q->mode, .is_reference = true, .batch = q->batch};
     REP_TRY(rep_graph_create(&out->graph));
     REP_TRY(sized.methods->build(&sized, &out->model, out->graph, &wanted));
-    if (keeps) { keep_layers(out->graph); }
-    return rep_program_create(&out->program, q->device, out->graph, state_of, NULL);
+    if (like != NULL) { keep_like(out->graph, like); }
+    if (!task->is_int8) { keep_layers(out->graph); }
+    return rep_program_create(&out->program, q->device, out->graph, NULL, NULL);
 }
 
 rep_status rep_quantizer_tell(const rep_quantizer *q, const char *what, uint64_t done,
@@ -120,6 +129,7 @@ static rep_status fold(rep_quantizer *q, const rep_export_options *options) {
     e->options = options;
     e->values = q->values;
     REP_TRY(rep_export_open_weights(e));
+    REP_TRY(rep_export_refuse_int8(e));
     REP_TRY(rep_task_open(&q->task, q->values, REP_TASK_TRAIN | REP_TASK_TEST));
     REP_TRY(check_pictures(q));
     e->task = q->task;
@@ -178,8 +188,8 @@ static rep_status write_untested(rep_quantizer *q) {
     rep_task task = *q->task;
     rep_export_net net = {0};
     task.is_int8 = true;
-    rep_status status = rep_quantizer_build(&net, q, &task, task.shapes[0].height,
-                                            task.shapes[0].width, NULL, false);
+    rep_status status =
+        rep_quantizer_build(&net, q, &task, task.shapes[0].height, task.shapes[0].width, NULL);
     if (status == REP_OK) { status = rep_quantizer_write_state(q, &task, net.graph, net.program); }
     if (status == REP_OK) { status = rep_quantizer_write_file(q, net.graph, net.program); }
     rep_export_net_clear(&net);

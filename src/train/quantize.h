@@ -28,11 +28,12 @@ typedef struct rep_quantizer {
     size_t buffer_room;
 } rep_quantizer;
 
-/* quantize.c: a folded net for pictures of height x width, in whole numbers where the task says so;
- * `keeps` keeps what goes into layers and comes out of them. */
+/* quantize.c: a folded net for pictures of height x width, in whole numbers where the task says so.
+ * One in values keeps what goes into layers and comes out of them; any keeps what `like` (NULL:
+ * nothing), the graph of another net of the same model, keeps. */
 REP_NODISCARD rep_status rep_quantizer_build(rep_export_net *out, const rep_quantizer *quantizer,
                                              const rep_task *task, int32_t height, int32_t width,
-                                             rep_program *state_of, bool keeps);
+                                             const rep_graph *like);
 /* Says what is under way; REP_ERR_INTERRUPTED when it shall end. */
 REP_NODISCARD rep_status rep_quantizer_tell(const rep_quantizer *quantizer, const char *what,
                                             uint64_t done, uint64_t total);

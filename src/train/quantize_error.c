@@ -83,8 +83,8 @@ static rep_status measure_net(rep_quantizer *q, rep_export_net *net, const rep_e
     rep_task task = *q->task;
     task.is_int8 = true;
     task.int8_layer = layer < r->layer_count ? r->layers[layer].name : NULL;
-    REP_TRY(rep_quantizer_build(net, q, &task, batch->height, batch->width, NULL,
-                                layer < r->layer_count));
+    const rep_graph *like = layer < r->layer_count ? real->graph : NULL;
+    REP_TRY(rep_quantizer_build(net, q, &task, batch->height, batch->width, like));
     REP_TRY(rep_quantizer_write_state(q, &task, net->graph, net->program));
     REP_TRY(rep_int8_check_sums(net->graph, net->program, rep_setup_is_double(q->device)));
     const rep_id image = rep_model_io_get(net->model)->image;

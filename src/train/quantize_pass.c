@@ -70,7 +70,7 @@ static rep_status run(rep_quantizer *q, const rep_quantizer_batch *batch,
     }
     rep_export_net *net = &q->real[batch->shape];
     if (net->program == NULL) {
-        REP_TRY(rep_quantizer_build(net, q, q->task, batch->height, batch->width, NULL, true));
+        REP_TRY(rep_quantizer_build(net, q, q->task, batch->height, batch->width, NULL));
         REP_TRY(rep_quantizer_write_state(q, q->task, net->graph, net->program));
     }
     const rep_id image = rep_model_io_get(net->model)->image;

@@ -133,60 +133,6 @@ rep_status rep_quantizer_write_state(rep_quantizer *q, const rep_task *task, con
 /* ---- the file ----------------------------------------------------------------------------------
  */
 
-/* A tensor of whole numbers: what it is filled from. */
-typedef struct whole {
-    rep_tensor_source from; /* as REP_TENSOR_F32 */
-    rep_tensor_type type;
-} whole;
-
-static rep_status fill_whole(void *context, void *elements, size_t count) {
-    const whole *w = context;
-    float *values = malloc(count * sizeof *values);
-    if (values == NULL) { return rep_fail(REP_ERR_MEMORY, "quantize: no memory"); }
-    const rep_status status = w->from.fill(w->from.context, values, count);
-    for (size_t i = 0; i < count && status == REP_OK; i++) {
-        if (w->type == REP_TENSOR_I8) { ((int8_t *)elements)[i] = (int8_t)values[i]; }
-        if (w->type == REP_TENSOR_U8) { ((uint8_t *)elements)[i] = (uint8_t)values[i]; }
-        if (w->type == REP_TENSOR_I32) { ((int32_t *)elements)[i] = (int32_t)values[i]; }
-    }
-    free(values);
-    return status;
-}
-
-/* The type that a layer's tensor has in a file: its part of the name says it. */
-static rep_tensor_type type_of(const rep_quantizer *q, const char *name) {
-    static const struct {
-        const char *part;
-        rep_tensor_type type;
-    } parts[] = {
-        {"weight", REP_TENSOR_I8}, {"bias", REP_TENSOR_I32}, {"input_zero_point", REP_TENSOR_U8}};
-    for (size_t i = 0; i < q->result->layer_count; i++) {
-        const char *layer = q->result->layers[i].name;
-        const size_t length = strlen(layer);
-        if (strncmp(name, layer, length) != 0 || name[length] != '.') { continue; }
-        for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
-            if (strcmp(name + length + 1, parts[p].part) == 0) { return parts[p].type; }
-        }
-    }
-    return REP_TENSOR_F32;
-}
-
-static void set_types(rep_quantizer *q, rep_state_list *list, whole *wholes) {
-    rep_quantize_result *r = q->result;
-    for (size_t i = 0; i < list->count; i++) {
-        rep_tensor_source *source = &list->sources[i];
-        const rep_tensor_type type = type_of(q, source->name);
-        uint64_t count = 1;
-        for (int32_t d = 0; d < source->rank; d++) { count *= (uint64_t)source->shape[d]; }
-        r->int8_bytes += count * rep_tensor_type_bytes(type);
-        if (type == REP_TENSOR_F32) { continue; }
-        wholes[i] = (whole){*source, type};
-        source->type = type;
-        source->fill = fill_whole;
-        source->context = &wholes[i];
-    }
-}
-
 static void describe_file(rep_metadata *m, const rep_quantizer *q) {
     const rep_quantize_options *o = q->options;
     rep_metadata_add(m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
@@ -206,16 +152,17 @@ rep_status rep_quantizer_write_file(rep_quantizer *q, const rep_graph *graph,
     REP_TRY(rep_metadata_init(&metadata, q->task, q->options->config));
     describe_file(&metadata, q);
     rep_status status = rep_state_list_init(&list, graph, program, 0);
-    whole *wholes = calloc(list.count + 1, sizeof *wholes);
-    if (status == REP_OK && wholes == NULL) {
-        status = rep_fail(REP_ERR_MEMORY, "quantize: no memory");
+    for (size_t i = 0; i < list.count; i++) {
+        uint64_t bytes = rep_tensor_type_bytes(list.sources[i].type);
+        for (int32_t d = 0; d < list.sources[i].rank; d++) {
+            bytes *= (uint64_t)list.sources[i].shape[d];
+        }
+        q->result->int8_bytes += bytes;
     }
-    if (status == REP_OK) { set_types(q, &list, wholes); }
     if (status == REP_OK && q->options->path != NULL) {
         status = rep_safetensors_write(q->options->path, list.sources, list.count, metadata.pairs,
                                        metadata.count);
     }
-    free(wholes);
     rep_state_list_clear(&list);
     rep_metadata_clear(&metadata);
     return status;

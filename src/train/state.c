@@ -6,6 +6,8 @@
  */
 #include "train/state.h"
 
+#include "nn/nn.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@ typedef struct rep_state_item {
     const rep_graph *graph;
     rep_program *program;
     rep_id tensor;
+    rep_tensor_type type; /* of the file */
 } rep_state_item;
 
 /* saved[id] for every tensor: floating-point state that is no block of others. Gradient sums start
@@ -77,8 +80,21 @@ static void to_storage_order(float *out, const float *in, rep_shape s) {
 
 static rep_status fill_tensor(void *context, void *elements, size_t count) {
     const rep_state_item *item = context;
+    const rep_shape shape = rep_graph_shape(item->graph, item->tensor);
     REP_TRY(rep_program_read(item->program, item->tensor, item->list->buffer, count));
-    to_file_order(elements, item->list->buffer, rep_graph_shape(item->graph, item->tensor));
+    if (item->type == REP_TENSOR_F32) {
+        to_file_order(elements, item->list->buffer, shape);
+        return REP_OK;
+    }
+    float *values = malloc(count * sizeof *values);
+    if (values == NULL) { return rep_fail(REP_ERR_MEMORY, "checkpoint: no memory"); }
+    to_file_order(values, item->list->buffer, shape);
+    for (size_t i = 0; i < count; i++) {
+        if (item->type == REP_TENSOR_I8) { ((int8_t *)elements)[i] = (int8_t)values[i]; }
+        if (item->type == REP_TENSOR_U8) { ((uint8_t *)elements)[i] = (uint8_t)values[i]; }
+        if (item->type == REP_TENSOR_I32) { ((int32_t *)elements)[i] = (int32_t)values[i]; }
+    }
+    free(values);
     return REP_OK;
 }
 
@@ -106,9 +122,9 @@ static rep_status add_tensor(rep_state_list *list, const rep_graph *graph, rep_p
     const char *name = graph->tensors[id].name;
     rep_state_item *item = &list->items[list->count];
     rep_tensor_source *source = &list->sources[list->count++];
-    *item = (rep_state_item){list, graph, program, id};
-    *source = (rep_tensor_source){
-        .name = name, .type = REP_TENSOR_F32, .fill = fill_tensor, .context = item};
+    const rep_tensor_type type = rep_int8_type(graph, name);
+    *item = (rep_state_item){list, graph, program, id, type};
+    *source = (rep_tensor_source){.name = name, .type = type, .fill = fill_tensor, .context = item};
     source->rank = file_shape(graph, id, source->shape);
     const size_t norm = norm_name_length(name);
     if (norm == 0 || list->tracked < 0) { return REP_OK; }

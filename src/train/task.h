@@ -82,8 +82,8 @@ struct rep_task {
     const char *const *class_names; /* NULL: not opened */
     /* class_count of them, borrowed; NULL: classes are names and nothing else. */
     const rep_category *categories;
-    bool is_folded; /* the weights are a folded net's: evaluation nets have no BN */
-    bool is_int8;   /* and in whole numbers: evaluation nets work in them (nn/int8.h) */
+    bool is_folded;         /* the weights are a folded net's: evaluation nets have no BN */
+    bool is_int8;           /* and in whole numbers: evaluation nets work in them (nn/int8.h) */
     const char *int8_layer; /* only this layer does; NULL: all */
     size_t shape_count;
     struct {
@@ -100,6 +100,8 @@ void rep_task_close(rep_task *task);
 REP_NODISCARD rep_status rep_task_look_at_weight(rep_task *task);
 /* What `build` does at its end: a net of whole numbers becomes one. */
 REP_NODISCARD rep_status rep_task_finish_net(const rep_task *task, rep_graph *graph);
+/* setup.c: whether it computes in double precision. */
+bool rep_setup_is_double(const rep_device *device);
 /* MODEL.WEIGHT into an evaluator's programs, by its moving average where it has one. */
 REP_NODISCARD rep_status rep_task_load_weight(const rep_task *task, rep_evaluator *evaluator,
                                               const rep_device *device);

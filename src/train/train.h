@@ -15,8 +15,10 @@
 #include "repopt/trainer.h"
 #include "train/task.h"
 
-enum { REP_PATH_BYTES = 512 };
-enum { REP_STEP_MS_KEPT = 8192 }; /* step times the median is taken of */
+enum {
+    REP_PATH_BYTES = 512,
+    REP_STEP_MS_KEPT = 8192 /* step times the median is taken of */
+};
 
 /* ---- setup.c: the configuration as the structs of the other rooms ------------------------------
  */
@@ -53,8 +55,6 @@ void rep_setup_optimizer(rep_optimizer_spec *out, const rep_values *values);
 const char *rep_setup_device(const rep_train_options *options);
 /* One line: the device, what it is, and why it was taken; `asked` is the name it was opened by. */
 void rep_setup_log_device(const rep_device *device, const char *asked);
-/* Whether it computes in double precision. */
-bool rep_setup_is_double(const rep_device *device);
 /* "folder/name" into path[REP_PATH_BYTES]; REP_ERR_ARGUMENT when it does not fit. */
 REP_NODISCARD rep_status rep_path_join(char *path, const char *folder, const char *name);
 
@@ -111,7 +111,7 @@ struct rep_trainer {
     const rep_scale_row **rows; /* one per block, borrowed from scales; NULL without */
     rep_optimizer_spec spec;
     rep_evaluator *evaluator; /* NULL: nothing to evaluate on */
-    rep_metrics *metrics; /* NULL: OUTPUT_DIR is empty, the run writes no files */
+    rep_metrics *metrics;     /* NULL: OUTPUT_DIR is empty, the run writes no files */
     rep_counters counters;
     bool is_half; /* DTYPE float16 */
     uint64_t max_iteration, max_epoch, per_epoch, batch, accumulate;

@@ -2,21 +2,22 @@
  *
  * For every row: weights drawn as training may leave them, exported to <case>.onnx, and for batches
  * of 1 and 3 drawn pictures <case>.<batch>.safetensors with "in.image" and "out.<name>" as the file
- * should have them, computed in float32 on the CPU. test_onnx_runtime.sh hands both to ONNX
- * Runtime.
+ * should have them, computed in float32 on the CPU; of an int8 net also "out.<value>.uint8", every
+ * layer's input in whole numbers. test_onnx_runtime.sh hands both to ONNX Runtime.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "repopt/quantize.h"
 #include "train/export.h"
 #include "train/state.h"
 
-enum { MOST_PAIRS = 16, MOST_OUTPUTS = 24, DETECTIONS = 20 };
+enum { MOST_PAIRS = 16, MOST_OUTPUTS = 256, DETECTIONS = 20 };
 
 typedef struct row {
     const char *name;
-    bool is_detector, is_folded, is_decoded, takes_pixels;
+    bool is_detector, is_folded, is_decoded, takes_pixels, is_int8;
     float variance; /* least one of BN, 0 means 0.05; the most is four times as large */
     const char *pairs[MOST_PAIRS]; /* KEY=VALUE */
 } row;
@@ -81,6 +82,11 @@ static const row rows[] = {
      .is_detector = true,
      .is_decoded = true,
      .pairs = {"MODEL.FCOS.INFERENCE_TH=0.999"}},
+    {.name = "int8_relu", .is_int8 = true},
+    {.name = "int8_squeeze",
+     .is_int8 = true,
+     .pairs = {"TRAINING_MODE=csla", "MODEL.VGG.SE=true", "MODEL.VGG.ACT=relu6"}},
+    {.name = "int8_detector", .is_detector = true, .is_int8 = true},
 };
 
 /* One case under way. */
@@ -143,6 +149,10 @@ static rep_status build(work *w, rep_export_net *out, rep_program *state_of) {
     REP_TRY(rep_mode_parse(&net.mode, w->values->training_mode));
     REP_TRY(rep_graph_create(&out->graph));
     REP_TRY(w->task->methods->build(w->task, &out->model, out->graph, &net));
+    for (uint32_t n = 0; n < out->graph->node_count; n++) {
+        const rep_node *node = &out->graph->nodes[n];
+        if (node->op == REP_OP_QUANTIZE) { rep_graph_keep(out->graph, node->out[0]); }
+    }
     return rep_program_create(&out->program, w->device, out->graph, state_of, NULL);
 }
 
@@ -165,7 +175,7 @@ static rep_status save_weights(work *w) {
 /* Tensors of one file, in its order of elements. */
 typedef struct answers {
     rep_tensor_source sources[MOST_OUTPUTS];
-    char names[MOST_OUTPUTS][32];
+    char names[MOST_OUTPUTS][REP_ONNX_NAME_BYTES + 16];
     size_t count;
 } answers;
 
@@ -236,6 +246,35 @@ static rep_status read_plain(const work *w, answers *a) {
         if (status == REP_OK) { to_file_order(to, stored, s); }
         free(stored);
         REP_TRY(status);
+    }
+    return REP_OK;
+}
+
+/* What every layer takes, as the file has it: with its zero point. */
+static rep_status read_grid(const work *w, answers *a, const rep_node *node) {
+    const rep_shape s = rep_graph_shape(w->net.graph, node->out[0]);
+    const size_t count = rep_shape_count(s);
+    char value[REP_ONNX_NAME_BYTES], name[REP_ONNX_NAME_BYTES + 16];
+    float zero = 0;
+    rep_nn_onnx_name(value, w->net.graph, node->out[0]);
+    snprintf(name, sizeof name, "out.%s.uint8", value);
+    float *to = add(a, name, (const int64_t[]){s.n, s.c, s.h, s.w}, 4);
+    float *stored = malloc(count * sizeof *stored);
+    if (stored == NULL) { return rep_fail(REP_ERR_MEMORY, "no memory"); }
+    rep_status status = rep_program_read(w->net.program, node->in[2], &zero, 1);
+    if (status == REP_OK) {
+        status = rep_program_read(w->net.program, node->out[0], stored, count);
+    }
+    if (status == REP_OK) { to_file_order(to, stored, s); }
+    for (size_t i = 0; i < count; i++) { to[i] += zero; }
+    free(stored);
+    return status;
+}
+
+static rep_status read_grids(const work *w, answers *a) {
+    for (uint32_t n = 0; n < w->net.graph->node_count; n++) {
+        const rep_node *node = &w->net.graph->nodes[n];
+        if (node->op == REP_OP_QUANTIZE) { REP_TRY(read_grid(w, a, node)); }
     }
     return REP_OK;
 }
@@ -324,6 +363,7 @@ static rep_status answer(work *w, int32_t batch) {
     REP_TRY(build(w, &w->net, w->first.program));
     rep_status status = feed(w, &a);
     if (status == REP_OK) { status = w->row->is_decoded ? read_decoded(w, &a) : read_plain(w, &a); }
+    if (status == REP_OK) { status = read_grids(w, &a); }
     snprintf(path, sizeof path, "%s/%s.%d.safetensors", w->folder, w->row->name, batch);
     if (status == REP_OK) { status = rep_safetensors_write(path, a.sources, a.count, NULL, 0); }
     rep_export_net_clear(&w->net);
@@ -344,6 +384,31 @@ static rep_status configure(work *w) {
     return rep_config_merge_pairs(w->config, 2, (const char *const[]){"MODEL.WEIGHT", w->weights});
 }
 
+/* From now on the case is about the int8 net of its weights. */
+static rep_status quantise(work *w) {
+    rep_quantize_result result;
+    uint64_t tracked = 0;
+    rep_tensors *file = NULL;
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s.int8.weights.safetensors", w->folder, w->row->name);
+    const rep_quantize_options options = {.config = w->config,
+                                          .path = path,
+                                          .picture_count = 16,
+                                          .percentile = 99.99,
+                                          .device = "cpu"};
+    REP_TRY(rep_quantize(&result, &options));
+    rep_quantize_result_clear(&result);
+    REP_TRY(rep_config_merge_pairs(w->config, 2, (const char *const[]){"MODEL.WEIGHT", path}));
+    REP_TRY(rep_task_look_at_weight(w->task));
+    rep_export_net_clear(&w->first);
+    REP_TRY(build(w, &w->first, NULL));
+    REP_TRY(rep_tensors_open(&file, path));
+    const rep_status status =
+        rep_state_load_model(w->first.graph, w->first.program, file, false, &tracked);
+    rep_tensors_close(file);
+    return status;
+}
+
 static rep_status make(work *w) {
     REP_TRY(configure(w));
     w->values = rep_config_values(w->config);
@@ -358,6 +423,7 @@ static rep_status make(work *w) {
     REP_TRY(build(w, &w->first, NULL));
     REP_TRY(draw_state(w));
     REP_TRY(save_weights(w));
+    if (w->row->is_int8) { REP_TRY(quantise(w)); }
     char path[512];
     snprintf(path, sizeof path, "%s/%s.onnx", w->folder, w->row->name);
     const rep_export_options options = {.config = w->config,
