@@ -15,7 +15,7 @@ elif [ "${VK_ICD_FILENAMES:-none}" != none ]; then
 fi
 
 # same_numbers WORD... -- FILE FILE: `repopt test` says the same of both files, to the last of the
-# rounded digits: all of it to `rate` and 1e-5 of itself. On every device.
+# rounded digits: a value v to `rate` x (1 + v). On every device.
 rate=1e-5
 same_numbers() {
     local words=() device file
@@ -31,7 +31,7 @@ same_numbers() {
         paste "$(basename "$1").numbers" "$(basename "$2").numbers" >stdout
         [ "$(wc -l <stdout)" -gt 8 ] || complain "$1: hardly any numbers on $device"
         awk -F '\t' -v rate=$rate '{ d = $1 - $2; if (d < 0) d = -d
-                       if ($1 != $2 && !($1 + 0 == $1 && $2 + 0 == $2 && d <= rate + 1e-5 * $1)) exit 1 }' stdout ||
+                       if ($1 != $2 && !($1 + 0 == $1 && $2 + 0 == $2 && d <= rate * (1 + $1))) exit 1 }' stdout ||
             complain "$1 and $2 say other things on $device"
     done
 }

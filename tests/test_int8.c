@@ -516,7 +516,6 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest units[] = {
-
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_sums_are_bounded),

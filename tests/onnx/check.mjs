@@ -1,5 +1,6 @@
 // check.mjs - runs every <case>.onnx of a folder in ONNX Runtime and compares its answers with those
-// in <case>.<batch>.safetensors: node check.mjs FOLDER
+// in <case>.<batch>.safetensors: node check.mjs FOLDER. Of <case>.layers.onnx every layer takes the whole
+// numbers of the same file.
 //
 // A value may be off by 1e-4 of itself and 1e-4 more. Of decoded outputs detections are compared: each
 // of ours has one of theirs of the same class, and the other way round; equal scores may change places.
@@ -29,7 +30,8 @@ function readTensors(path) {
 const distance = (a, b) => Math.abs(a - b) / (1 + Math.abs(b));
 const isNear = (a, b) => distance(a, b) <= tolerance;
 let worst = 0; // of plain outputs
-const whole = { values: 0, different: 0, most: 0 }; // of int8 nets
+let worstNet = 0; // of int8 nets: beside what int8 costs
+const whole = { values: 0, different: 0, most: 0 }; // of int8 layers
 
 /** Whether the answers to the first two pictures of a batch differ by more than is forgiven. */
 function isAlive({ dims, data }) {
@@ -88,57 +90,78 @@ function compareDecoded(got, wanted) {
 }
 
 /**
- * An int8 net. Where layer follows layer, whole numbers are the same. Float values between layers (gates, means)
- * round otherwise there, and may end next to a half: of the first layer's input that differs, in order of work,
- * one in a thousand (or one) does, by a unit. What follows from it is not bounded but by the net's own outputs,
- * which may be off by 1 per cent.
+ * Layers that took our whole numbers, each by itself: what they make of them goes to the next layer's whole numbers
+ * exactly; where float values lie between (sums, gates, means), these round otherwise there and may end on the other
+ * side of a half: one in a thousand (or one) by a unit. Float outputs are as near as any.
  */
-function compareWhole(got, wanted, isChain) {
-    let earlier = 0; // different in front of this tensor
-    for (const [name, { dims, data }] of Object.entries(wanted)) {
+function compareLayers(got, wanted, isChain) {
+    for (const [name, { data }] of Object.entries(wanted)) {
+        if (!name.endsWith(".uint8")) continue;
         const theirs = got[name];
-        if (theirs.data.length !== data.length) return `${name}: ${theirs.dims}, wanted ${dims}`;
-        const isWhole = name.endsWith(".uint8");
-        if (isWhole !== (theirs.type === "uint8")) return `${name}: is ${theirs.type}`;
-        let different = 0, most = 0;
-        for (let i = 0; i < data.length; i++) {
-            const off = Math.abs(theirs.data[i] - data[i]);
-            if (!isWhole && !(off <= 0.01 * (1 + Math.abs(data[i])))) return `${name}[${i}]: got ${theirs.data[i]}, wanted ${data[i]}`;
-            if (!isWhole || off === 0) continue;
-            different++;
-            most = Math.max(most, off);
-        }
-        if (!isWhole) continue;
+        if (theirs.type !== "uint8" || theirs.data.length !== data.length) return `${name}: ${theirs.type} ${theirs.dims}`;
+        const off = data.map((value, i) => Math.abs(value - theirs.data[i])).filter((difference) => difference > 0);
+        const most = off.reduce((a, b) => Math.max(a, b), 0);
         whole.values += data.length;
-        whole.different += different;
+        whole.different += off.length;
         whole.most = Math.max(whole.most, most);
-        const allowed = isChain ? 0 : Math.max(1, data.length / 1000);
-        if (earlier === 0 && (different > allowed || most > 1)) return `${name}: ${different} of ${data.length} differ, by ${most} at most`;
-        earlier += different;
+        if (off.length > (isChain ? 0 : Math.max(1, data.length / 1000)) || most > 1) {
+            return `${name}: ${off.length} of ${data.length} whole numbers differ, by ${most} at most`;
+        }
     }
-    return null;
+    return compareOutputs(got, outputsOf(wanted));
 }
 
-function compare(got, wanted, isChain) {
-    const names = Object.keys(wanted).sort().join();
-    if (Object.keys(got).sort().join() !== names) return `outputs ${Object.keys(got)}, wanted ${names}`;
+/**
+ * The whole net: a unit that differs is felt by every layer behind it. Such differences stay below what int8 itself
+ * costs: squared, of the squared outputs, the mean over their kinds, as `repopt quantize` measured it.
+ */
+function compareNet(got, wanted, error) {
+    const kinds = {}; // "classes" of all levels: the sums of squares
+    for (const [name, { data }] of Object.entries(wanted)) {
+        const kind = kinds[name.replace(/^P\d\./, "")] ??= { off: 0, all: 0 };
+        data.forEach((value, i) => {
+            kind.off += (value - got[name].data[i]) ** 2;
+            kind.all += value ** 2;
+        });
+    }
+    const parts = Object.values(kinds).map(({ off, all }) => off / all);
+    const mean = parts.reduce((a, b) => a + b, 0) / parts.length;
+    worstNet = Math.max(worstNet, mean / error);
+    return mean <= error ? null : `outputs differ by ${mean}, and int8 itself costs ${error}`;
+}
+
+const outputsOf = (wanted) => Object.fromEntries(Object.entries(wanted).filter(([name]) => !name.endsWith(".uint8")));
+
+function compareOutputs(got, wanted) {
     if (wanted.scores) return compareDecoded(got, wanted);
-    const isInt8 = Object.keys(wanted).some((name) => name.endsWith(".uint8"));
-    if (!Object.values(wanted).some(isAlive)) return "the answers do not depend on the picture";
-    if (isInt8) return compareWhole(got, wanted, isChain);
     return Object.keys(wanted).map((name) => comparePlain(name, got[name], wanted[name])).find(Boolean) ?? null;
 }
 
+/** `error`: of an int8 net; `isLayers`: of its file that takes every layer's input; `isChain`: of a net without float parts. */
+function compare(got, wanted, { error, isLayers, isChain }) {
+    const outputs = outputsOf(wanted);
+    const names = Object.keys(isLayers ? wanted : outputs).sort().join();
+    if (Object.keys(got).sort().join() !== names) return `outputs ${Object.keys(got)}, wanted ${names}`;
+    if (isLayers) return compareLayers(got, wanted, isChain);
+    if (!outputs.scores && !Object.values(outputs).some(isAlive)) return "the answers do not depend on the picture";
+    if (error === undefined || isChain) return compareOutputs(got, outputs);
+    return outputs.scores ? null : compareNet(got, outputs, error);
+}
+
 /** The fault of one file with one batch, or null. */
-async function check(session, path, isChain) {
+async function check(session, path, kind) {
     const tensors = readTensors(path);
     const image = new ort.Tensor("float32", tensors["in.image"].data, tensors["in.image"].dims);
-    const wanted = {};
-    for (const name of Object.keys(tensors)) {
-        if (name.startsWith("out.")) wanted[name.slice(4)] = tensors[name];
+    const wanted = {}, given = { image };
+    for (const [name, tensor] of Object.entries(tensors)) {
+        if (!name.startsWith("out.")) continue;
+        wanted[name.slice(4)] = tensor;
+        if (kind.isLayers && name.endsWith(".uint8")) {
+            given[`${name.slice(4)}.given`] = new ort.Tensor("uint8", Uint8Array.from(tensor.data), tensor.dims);
+        }
     }
     try {
-        return compare(await session.run({ image }), wanted, isChain);
+        return compare(await session.run(given), wanted, { ...kind, error: tensors.error?.data[0] });
     } catch (error) {
         return error.message;
     }
@@ -149,7 +172,8 @@ let failures = 0, checks = 0;
 for (const file of readdirSync(folder).filter((name) => name.endsWith(".onnx")).sort()) {
     const session = await ort.InferenceSession.create(new Uint8Array(readFileSync(join(folder, file))));
     for (const batch of [1, 3]) {
-        const fault = await check(session, join(folder, file.replace(/onnx$/, `${batch}.safetensors`)), file === "int8_relu.onnx");
+        const kind = { isLayers: file.endsWith(".layers.onnx"), isChain: file.startsWith("int8_relu.") };
+        const fault = await check(session, join(folder, file.replace(/(\.layers)?\.onnx$/, `.${batch}.safetensors`)), kind);
         checks++;
         if (fault === null) continue;
         failures++;
@@ -158,6 +182,6 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith(".onnx")).
     await session.release();
 }
 console.log(`${checks} comparisons with ONNX Runtime ${ort.env.versions.web}, ${failures} failed, largest difference ` +
-    `${worst.toPrecision(2)} of 1 + |value|; ${whole.different} of ${whole.values} whole numbers of int8 nets differ, ` +
-    `by ${whole.most} at most`);
+    `${worst.toPrecision(2)} of 1 + |value|; of int8 layers ${whole.different} of ${whole.values} whole numbers differ, by ` +
+    `${whole.most} at most, and of int8 nets the outputs, by ${worstNet.toPrecision(2)} of what int8 costs at most`);
 if (failures > 0 || checks === 0) process.exit(1);

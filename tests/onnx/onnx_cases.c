@@ -3,7 +3,8 @@
  * For every row: weights drawn as training may leave them, exported to <case>.onnx, and for batches
  * of 1 and 3 drawn pictures <case>.<batch>.safetensors with "in.image" and "out.<name>" as the file
  * should have them, computed in float32 on the CPU; of an int8 net also "out.<value>.uint8", every
- * layer's input in whole numbers. test_onnx_runtime.sh hands both to ONNX Runtime.
+ * layer's input in whole numbers, and "error", what int8 costs. test_onnx_runtime.sh hands both to
+ * ONNX Runtime.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,7 @@ static const row rows[] = {
      .is_int8 = true,
      .pairs = {"TRAINING_MODE=csla", "MODEL.VGG.SE=true", "MODEL.VGG.ACT=relu6"}},
     {.name = "int8_detector", .is_detector = true, .is_int8 = true},
+    {.name = "int8_decoded", .is_detector = true, .is_decoded = true, .is_int8 = true},
 };
 
 /* One case under way. */
@@ -100,6 +102,7 @@ typedef struct work {
     rep_export_net first, net; /* of batch 1, which owns the state; of the batch at hand */
     char weights[512];
     int32_t batch;
+    float error; /* of an int8 net: what its whole numbers cost */
 } work;
 
 /* ---- values ------------------------------------------------------------------------------------
@@ -187,7 +190,7 @@ static float *add(answers *a, const char *name, const int64_t *shape, int32_t ra
     snprintf(a->names[a->count], sizeof a->names[0], "%s", name);
     *source = (rep_tensor_source){
         .name = a->names[a->count++], .rank = rank, .fill = rep_tensor_fill_f32, .context = values};
-    memcpy(source->shape, shape, (size_t)rank * sizeof *shape);
+    for (int32_t d = 0; d < rank; d++) { source->shape[d] = shape[d]; }
     return values;
 }
 
@@ -364,6 +367,7 @@ static rep_status answer(work *w, int32_t batch) {
     rep_status status = feed(w, &a);
     if (status == REP_OK) { status = w->row->is_decoded ? read_decoded(w, &a) : read_plain(w, &a); }
     if (status == REP_OK) { status = read_grids(w, &a); }
+    if (w->row->is_int8) { *add(&a, "error", NULL, 0) = w->error; }
     snprintf(path, sizeof path, "%s/%s.%d.safetensors", w->folder, w->row->name, batch);
     if (status == REP_OK) { status = rep_safetensors_write(path, a.sources, a.count, NULL, 0); }
     rep_export_net_clear(&w->net);
@@ -397,6 +401,7 @@ static rep_status quantise(work *w) {
                                           .percentile = 99.99,
                                           .device = "cpu"};
     REP_TRY(rep_quantize(&result, &options));
+    w->error = (float)result.output_error;
     rep_quantize_result_clear(&result);
     REP_TRY(rep_config_merge_pairs(w->config, 2, (const char *const[]){"MODEL.WEIGHT", path}));
     REP_TRY(rep_task_look_at_weight(w->task));
