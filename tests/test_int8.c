@@ -477,8 +477,8 @@ static void test_refused(void **state) {
     snprintf(bad, sizeof bad, "%s/bad.safetensors", t->root);
     rep_quantize_options options = options_of(t);
     options.path = path;
-    options.picture_count = 0;
-    CHECK_FAILS(rep_quantize(&r, &options), REP_ERR_ARGUMENT, "0 calibration pictures");
+    options.picture_count = -1;
+    CHECK_FAILS(rep_quantize(&r, &options), REP_ERR_ARGUMENT, "-1 calibration pictures");
     options.picture_count = 4001;
     CHECK_FAILS(rep_quantize(&r, &options), REP_ERR_ARGUMENT, "the training split has 4000");
     options.picture_count = 10;

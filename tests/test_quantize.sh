@@ -36,22 +36,40 @@ good '^stage0.conv.weight +I8 +8x3x3x3$' inspect one/model_int8.safetensors
 good '^stage0.conv.bias +I32 +8$' inspect one/model_int8.safetensors
 good '^stage0.conv.input_zero_point +U8' inspect one/model_int8.safetensors
 good '"int8.calibration":"percentile".*"int8.pictures":"20"' inspect --json one/model_int8.safetensors
+# For other programs, and the same net in one step.
+good 'QuantizeLinear [0-9]+ DequantizeLinear [0-9]+ ' inspect one/model_int8.onnx
+good '^  stage0.conv.weight +I8 +\[8, 3, 3, 3\]$' inspect one/model_int8.onnx
+good '"int8.calibration":"percentile"' inspect --json one/model_int8.onnx
+good 'percentile 99.99 over 20' quantize --device cpu --weights repopt/model_final.safetensors --calibrate 20 --out cpu
+good '^largest difference by the fold' export --weights repopt/model_final.safetensors --int8 --calibrate 20 step.safetensors
+good 'pictures of 32 x 32' export --weights repopt/model_final.safetensors --int8 step.onnx
+good '^  stage0.conv.bias +I32 +\[8\]$' inspect step.onnx
+good '"int8.pictures":"64"' inspect --json step.onnx
+good 'uint8-weights' export --weights one/model_int8.safetensors again.onnx
+good '^  stage0.conv.weight.zero_point +I8' inspect again.onnx
+good 'pictures of 32 x 32' export --weights one/model_int8.safetensors --uint8-weights --pixels unsigned.onnx
+good '^  stage0.conv.weight +U8 +\[8, 3, 3, 3\]$' inspect unsigned.onnx
 # Side by side.
 good '^two/report.html$' quantize --weights repopt/model_final.safetensors --weights search/model_final.safetensors \
     --method kl --calibrate 16 --out two
 has 'search/model_final.safetensors</th><td>top-1' two/report.html
 has 'input of stage2.0.conv' two/report.html
-[ -s two/model_int8.safetensors ] && [ -s two/model_int8_2.safetensors ] || complain 'two: a file is missing'
+for file in model_int8 model_int8_2; do
+    [ -s two/$file.safetensors ] && [ -s two/$file.onnx ] || complain "two: $file is missing"
+done
 good 'kl over 16 pictures' quantize --weights repopt/model_final.safetensors --method kl --calibrate 16
 # A folded file gives the same net.
 good 'folded.safetensors' export --weights repopt/model_final.safetensors --fold folded.safetensors
 good 'report.html' quantize --weights folded.safetensors --calibrate 20 --out again
-for run in one again; do
-    bytes=$(od -An -t u8 -N 8 $run/model_int8.safetensors)
-    tail -c +$((bytes + 9)) $run/model_int8.safetensors | cksum >$run.sum
-done
-checks=$((checks + 1))
-cmp -s one.sum again.sum || complain 'folded: another int8 net'
+tensors_of() {
+    local bytes
+    bytes=$(od -An -t u8 -N 8 "$1")
+    tail -c +$((bytes + 9)) "$1" | cksum
+}
+checks=$((checks + 2))
+[ "$(tensors_of one/model_int8.safetensors)" = "$(tensors_of again/model_int8.safetensors)" ] ||
+    complain 'folded: another int8 net'
+[ "$(tensors_of cpu/model_int8.safetensors)" = "$(tensors_of step.safetensors)" ] || complain 'export: another int8 net'
 
 # ---- detectors ------------------------------------------------------------------------------------
 for norm in per_level shared; do
@@ -61,6 +79,8 @@ for norm in per_level shared; do
     has 'AP [0-9.]+ % in float32, [0-9.]+ % in int8' stdout
     tested 'AP' "${net[@]}" MODEL.WEIGHT "$norm/int8/model_int8.safetensors"
 done
+good 'pictures of 96 x 96' export --weights shared/model_final.safetensors --int8 --calibrate 8 --decode decoded.onnx
+good '^  boxes +F32 ' inspect decoded.onnx
 good 'pics' synth --out pics --count 1 --size 96
 good '"label"' predict --min-score 0 --weights shared/int8/model_int8.safetensors pics/test
 
@@ -78,6 +98,12 @@ bad 3 'cifar10|absent' quantize --weights "$w" --calibrate 8 --out empty DATASET
 bad 3 'of another model' quantize --weights "$w" --calibrate 8 --out empty MODEL.VGG.WIDTHS='(8,8,16,24)'
 bad 3 'is an int8 net already' quantize --weights one/model_int8.safetensors --calibrate 8 --out empty
 bad 3 'is an int8 net already' export --weights one/model_int8.safetensors --fold empty/x.pth
+bad 3 'is an int8 net already' export --weights one/model_int8.safetensors --int8 empty/x.safetensors
+bad 2 'int8 nets are written as .onnx or .safetensors' export --weights "$w" --int8 empty/x.pth
+bad 2 'the training split has 64' export --weights "$w" --int8 --calibrate 65 empty/x.onnx
+bad 2 'calibrate is for --int8' export --weights "$w" --fold --calibrate 5 empty/x.onnx
+bad 2 'as uint8' export --weights "$w" --int8 --uint8-weights empty/x.safetensors
+bad 2 'a net in float32' export --weights "$w" --uint8-weights empty/x.onnx
 bad 3 'net in float32; make its int8 net by repopt quantize' test --int8 "${small[@]}" MODEL.WEIGHT "$w"
 bad 3 'is folded and has no BN to train with' train --quiet "${small[@]}" MODEL.WEIGHT one/model_int8.safetensors OUTPUT_DIR empty
 untouched empty

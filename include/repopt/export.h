@@ -1,4 +1,4 @@
-/* export.h - a trained net for use: without batch normalisation, as ONNX.
+/* export.h - a trained net for use: without batch normalisation, in int8, as ONNX.
  *
  * In use a BN is a factor and an offset per channel, which the convolution in front of it can carry
  * as well; so can the branches of a block. What is left is one convolution with bias per block.
@@ -46,15 +46,23 @@ REP_NODISCARD rep_status rep_model_fold(const rep_net *folded, const rep_net *tr
 typedef struct rep_export_options {
     const rep_config *config; /* MODEL.WEIGHT names the weights; a moving average counts */
     const char *path;         /* what is written: .onnx, or folded .safetensors, .pth, .pt */
-    bool is_folded;           /* fold first; all but .onnx want it */
+    bool is_folded;           /* fold first; all but .onnx and int8 nets want it */
+    bool is_int8;             /* fold and quantise first: .onnx or .safetensors */
     bool is_decoded;          /* .onnx of a detector: boxes, scores, classes, keypoints */
     bool takes_pixels;        /* .onnx: the net takes pixels from 0 to 255 and normalises them */
+    bool has_uint8_weights;   /* .onnx of an int8 net: the same weights as uint8 around 128 */
     int threads;              /* <= 0: all */
+    /* is_int8: as in rep_quantize_options (quantize.h), and its other defaults. */
+    int64_t picture_count;
+    const volatile int *stop;
+    void (*on_progress)(void *context, const char *what, uint64_t done, uint64_t total);
+    void *context;
 } rep_export_options;
 
 typedef struct rep_export_result {
     size_t tensor_count;   /* weights that were written */
     int32_t height, width; /* .onnx: of the pictures it takes */
+    bool is_int8;          /* .onnx of an int8 net */
     bool is_folded;        /* it was folded now, and this is how much that changed: */
     /* The largest difference, relative as in REP_FOLD_BOUND, of the output so named on so many
      * pictures of the training split, or on noise where the data set cannot be opened. */
@@ -78,10 +86,18 @@ typedef struct rep_export_result {
  * in pixels, falling score, 0 where there is nothing more. The metadata has all of the above, and
  * "input": how pictures become the input.
  *
+ * An int8 net's .onnx has weights in int8 and biases in int32 behind DequantizeLinear, and every
+ * layer's input goes through QuantizeLinear to uint8 and DequantizeLinear back: what readers join
+ * to layers in whole numbers. On x86 without VNNI, ONNX Runtime's kernel for uint8 by int8 cuts
+ * sums of two products off at 16 bits; has_uint8_weights makes it take another, which does not. Its
+ * .safetensors is what rep_quantize writes. Weights that are an
+ * int8 net already are taken as they are.
+ *
  * Errors, beside those of the rooms below: REP_ERR_ARGUMENT for another ending of `path`, the file
- * of the weights, options that the file has no place for, .onnx of 2 GiB; REP_ERR_CONFIG without
- * MODEL.WEIGHT; REP_ERR_DATA for weights of another model, or folded ones that are to be folded
- * into tensors again; REP_ERR_NUMERIC when the difference is above REP_FOLD_BOUND. */
+ * of the weights, options that the file has no place for, .onnx of 2 GiB, a picture count that
+ * rep_quantize refuses; REP_ERR_CONFIG without MODEL.WEIGHT; REP_ERR_DATA for weights of another
+ * model, or folded ones that are to be folded into tensors again; REP_ERR_NUMERIC when the
+ * difference is above REP_FOLD_BOUND; REP_ERR_INTERRUPTED. */
 REP_NODISCARD rep_status rep_export(rep_export_result *out, const rep_export_options *options);
 
 #ifdef __cplusplus

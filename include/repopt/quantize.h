@@ -4,8 +4,7 @@
  * activation has; then every convolution works in whole numbers, as an ONNX file with
  * QuantizeLinear and DequantizeLinear says it and ONNX Runtime computes it (src/nn/int8.h).
  *
- *     rep_quantize_options options = {.config = config, .path = "model_int8.safetensors",
- *                                     .picture_count = 512, .percentile = 99.99};
+ *     rep_quantize_options options = {.config = config, .path = "model_int8.safetensors"};
  *     rep_quantize_result result;
  *     REP_TRY(rep_quantize(&result, &options));
  *     rep_quantize_result_clear(&result);
@@ -32,9 +31,10 @@ const char *rep_calibration_name(rep_calibration method);
 typedef struct rep_quantize_options {
     const rep_config *config; /* MODEL.WEIGHT names the weights; a moving average counts */
     const char *path;         /* the .safetensors that is written; NULL: nothing is */
-    int64_t picture_count;    /* of the training split, without augmentation */
+    /* Of the training split, without augmentation; 0: 512, or all where there are fewer. */
+    int64_t picture_count;
     rep_calibration method;
-    double percentile;        /* 50 .. 100; of that method */
+    double percentile;        /* 50 .. 100, of that method; 0: 99.99 */
     const char *device;       /* as rep_device_open; NULL: the configuration's DEVICE */
     int threads;              /* <= 0: all */
     const volatile int *stop; /* non-zero: leave with REP_ERR_INTERRUPTED */
@@ -74,16 +74,17 @@ typedef struct rep_quantize_result {
     double output_error;         /* all layers in whole numbers */
     uint64_t weight_bytes, int8_bytes; /* of the folded net's parameters in float32, and of the
                                           file's tensors */
+    size_t tensor_count;               /* of the file */
     int64_t picture_count;             /* calibrated on */
     int32_t error_picture_count;       /* errors are of so many of them */
 } rep_quantize_result;
 
 /* Quantises MODEL.WEIGHT's net and evaluates it before and after; writes options->path at the end,
  * whole or not at all. The file is a folded net's with I8 weights, I32 biases, F32 scales, U8 zero
- * points and metadata "int8" (the method); rep_evaluate and rep_predict take it as any other. The
- * result does not depend on the number of threads.
+ * points and metadata "int8" (the method); rep_evaluate and rep_predict take it as any other, and
+ * rep_export makes an .onnx of it. The result does not depend on the number of threads.
  *
- * Errors, beside those of export.h: REP_ERR_ARGUMENT for a picture count below 1 or above the
+ * Errors, beside those of export.h: REP_ERR_ARGUMENT for a picture count below 0 or above the
  * training split's, a percentile out of range, a path that does not end in .safetensors or holds
  * the weights; REP_ERR_DATA for an int8 net; REP_ERR_NUMERIC for an activation or weight that is
  * not finite, or sums that the device cannot hold; REP_ERR_INTERRUPTED. */

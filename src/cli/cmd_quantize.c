@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/quantize_page.h"
+#include "repopt/export.h"
 
 static const char help[] =
     "usage: repopt quantize --weights CHECKPOINT [options] [KEY=VALUE]...\n\n"
@@ -17,13 +18,17 @@ static const char help[] =
     "up\n"
     "                      to 8, are compared side by side\n"
     "  --config-file FILE  settings in place of those in the checkpoints\n"
-    "  --calibrate N       so many training pictures, without augmentation (default 512)\n"
+    "  --calibrate N       so many training pictures, without augmentation (default 512, or all\n"
+    "                      where there are fewer)\n"
     "  --method NAME       percentile (default), minmax, kl: which range an activation keeps\n"
     "  --percentile P      of that method: so many per cent of the values lie within\n"
     "                      (default 99.99)\n"
-    "  --out FOLDER        gets model_int8.safetensors (of further nets model_int8_2 and so on)\n"
-    "                      and report.html; without it nothing is written\n" CLI_DEVICE_HELP
-    "\nrepopt test and repopt predict take the files as any other.\n\n"
+    "  --out FOLDER        gets model_int8.safetensors and .onnx (of further nets model_int8_2\n"
+    "                      and so on) and report.html; without it nothing is "
+    "written\n" CLI_DEVICE_HELP
+    "\nrepopt test and repopt predict take the .safetensors as any other; the .onnx is for other\n"
+    "programs (QuantizeLinear and DequantizeLinear; repopt export writes it with --decode or\n"
+    "--pixels, too).\n\n"
     "Examples:\n"
     "  repopt quantize --weights out/repopt/model_final.safetensors --out out/int8\n"
     "  repopt test --int8 --config-file configs/cifar10/repopt.yaml \\\n"
@@ -76,7 +81,6 @@ static rep_status read_method(rep_calibration *out, const char *name) {
 static rep_status take_options(quantize_run *q, cli_words *words) {
     rep_quantize_options *o = &q->options;
     double percentile = 99.99;
-    o->picture_count = 512;
     REP_TRY(take_weights(q, words));
     REP_TRY(cli_take_value(words, "--config-file", &q->config_file));
     REP_TRY(cli_take_value(words, "--out", &q->out));
@@ -132,19 +136,39 @@ static void print_net(const quantize_run *q, const quantize_net *net) {
 /* ---- the work ---------------------------------------------------------------------------------
  */
 
+/* "out/model_int8.safetensors", of the second net "out/model_int8_2.safetensors". */
+static rep_status name_file(char path[CLI_PATH_BYTES], const quantize_run *q, size_t index,
+                            const char *ending) {
+    char name[64], number[24] = "";
+    if (index > 0) { snprintf(number, sizeof number, "_%zu", index + 1); }
+    snprintf(name, sizeof name, "model_int8%s.%s", number, ending);
+    return cli_path_join(path, q->out, name);
+}
+
+/* The same net for other programs. */
+static rep_status export_net(const quantize_run *q, size_t index, rep_config *config,
+                             const char *weights) {
+    char path[CLI_PATH_BYTES];
+    const rep_export_options options = {
+        .config = config, .path = path, .threads = q->options.threads};
+    rep_export_result told;
+    REP_TRY(name_file(path, q, index, "onnx"));
+    REP_TRY(rep_config_merge_pairs(config, 2, (const char *const[]){"MODEL.WEIGHT", weights}));
+    return rep_export(&told, &options);
+}
+
 static rep_status quantize_net_at(quantize_run *q, size_t index, const cli_words *words) {
     quantize_net *net = &q->page.nets[index];
-    char path[CLI_PATH_BYTES], name[64];
+    char path[CLI_PATH_BYTES];
     rep_config *config = NULL;
-    snprintf(name, sizeof name, index ? "model_int8_%zu.safetensors" : "model_int8.safetensors",
-             index + 1);
-    if (q->out) { REP_TRY(cli_path_join(path, q->out, name)); }
+    if (q->out) { REP_TRY(name_file(path, q, index, "safetensors")); }
     REP_TRY(cli_config_of_weights(&config, q->config_file, net->weights));
     rep_status status =
         rep_config_merge_pairs(config, words->count, (const char *const *)words->items);
     q->options.config = config;
     q->options.path = q->out ? path : NULL;
     if (status == REP_OK) { status = rep_quantize(&net->result, &q->options); }
+    if (status == REP_OK && q->out) { status = export_net(q, index, config, path); }
     rep_config_destroy(config);
     cli_progress_erase(&q->progress);
     if (status == REP_OK) { print_net(q, net); }

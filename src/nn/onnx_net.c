@@ -18,9 +18,10 @@ typedef struct walk {
     rep_onnx *net;
     const rep_graph *graph;
     bool *is_used, *is_constant;
-    value_name *names;    /* by tensor */
-    bool *has_value;      /* by tensor: parameters in whole numbers that have been dequantised */
-    bool has_clip_bounds; /* of relu6, once for all */
+    value_name *names;       /* by tensor */
+    bool *has_value;         /* by tensor: parameters in whole numbers that have been dequantised */
+    bool has_clip_bounds;    /* of relu6, once for all */
+    rep_tensor_type weights; /* in whole numbers: REP_TENSOR_I8 or _U8 */
 } walk;
 
 /* ---- constants ---------------------------------------------------------------------------------
@@ -69,6 +70,19 @@ void rep_nn_onnx_name(char out[REP_ONNX_NAME_BYTES], const rep_graph *graph, rep
     snprintf(out, REP_ONNX_NAME_BYTES, form, tensor->name, (unsigned)id);
 }
 
+/* Whether a node brings a sum of whole numbers to its value, which it has here already. */
+static bool is_of_sum(const rep_graph *graph, const rep_node *node) {
+    if (node->op != REP_OP_SCALE) { return false; }
+    const rep_id scale = node->in[1];
+    char layer[REP_NAME_BYTES], name[REP_NAME_BYTES];
+    const char *own = graph->tensors[scale].name, *part = strrchr(own, '.');
+    if (!part || (strcmp(part, ".input_scale") != 0 && strcmp(part, ".weight_scale") != 0)) {
+        return false;
+    }
+    snprintf(layer, sizeof layer, "%.*s", (int)(part - own), own);
+    return rep_nn_name(name, layer, "weight_scale") && rep_graph_find(graph, name) != 0;
+}
+
 static void name_values(walk *w, const rep_model *model, const char *image) {
     rep_output outputs[REP_OUTPUT_MOST];
     const size_t count = rep_nn_outputs(outputs, model);
@@ -78,6 +92,11 @@ static void name_values(walk *w, const rep_model *model, const char *image) {
     snprintf(w->names[model->io.image], sizeof(value_name), "%s", image);
     for (size_t i = 0; i < count; i++) {
         memcpy(w->names[outputs[i].id], outputs[i].name, sizeof outputs[i].name);
+    }
+    for (uint32_t n = w->graph->node_count; n-- > 0;) {
+        const rep_node *node = &w->graph->nodes[n];
+        if (!is_of_sum(w->graph, node)) { continue; }
+        memcpy(w->names[node->in[0]], w->names[node->out[0]], sizeof(value_name));
     }
 }
 
@@ -132,11 +151,34 @@ typedef struct weights {
     char weight_name[PART_NAME_BYTES], bias_name[PART_NAME_BYTES];
 } weights;
 
-/* A value per channel of whole numbers, whose zero point is 0; once where nodes share it. */
-static void dequantise(walk *w, const char *to, rep_id from, const char *scale) {
+static rep_status fill_zeros(void *context, void *elements, size_t count) {
+    memset(elements, 0, count * rep_tensor_type_bytes(*(const rep_tensor_type *)context));
+    return REP_OK;
+}
+
+static rep_status fill_uint8_zeros(void *context, void *elements, size_t count) {
+    (void)context;
+    memset(elements, REP_ONNX_UINT8_ZERO, count);
+    return REP_OK;
+}
+
+/* Values of whole numbers by a scale per channel; once where nodes share them. A zero point of 0
+ * could be left out, but some readers want it. */
+static void dequantise(walk *w, const char *to, rep_id from, const char *scale, bool is_weight) {
+    static rep_tensor_type types[] = {REP_TENSOR_I32, REP_TENSOR_I8};
+    char zero[PART_NAME_BYTES];
     if (w->has_value[from]) { return; }
     w->has_value[from] = true;
-    REP_ONNX_NODE(w->net, "DequantizeLinear", to, w->names[from], scale);
+    const rep_shape shape = rep_graph_shape(w->graph, from);
+    const bool is_uint8 = is_weight && w->weights == REP_TENSOR_U8;
+    const rep_tensor_source zeros = {.name = part_of(zero, w->names[from], "zero_point"),
+                                     .type = is_uint8 ? REP_TENSOR_U8 : types[is_weight],
+                                     .shape = {is_weight ? shape.n : shape.c},
+                                     .rank = 1,
+                                     .fill = is_uint8 ? fill_uint8_zeros : fill_zeros,
+                                     .context = &types[is_weight]};
+    rep_onnx_initializer(w->net, &zeros);
+    REP_ONNX_NODE(w->net, "DequantizeLinear", to, w->names[from], scale, zero);
     rep_onnx_node_int(w->net, "axis", 0);
     rep_onnx_node_end(w->net);
 }
@@ -149,12 +191,12 @@ static void find_weights(walk *w, weights *out, const rep_node *node) {
     if (!rep_int8_is_whole(layer, w->graph, node->in[1])) { return; }
     (void)rep_nn_name(name, layer, "weight_scale");
     dequantise(w, part_of(out->weight_name, out->weight, "value"), node->in[1],
-               input(w, rep_graph_find(w->graph, name)));
+               input(w, rep_graph_find(w->graph, name)), true);
     out->weight = out->weight_name;
     if (!bias) { return; }
     /* s_x * s_w, which is an initializer of its own: rep_nn_onnx_bias_scales. */
     dequantise(w, part_of(out->bias_name, out->bias, "value"), bias,
-               part_of(scale, layer, "bias_scale"));
+               part_of(scale, layer, "bias_scale"), false);
     out->bias = out->bias_name;
 }
 
@@ -215,23 +257,8 @@ static void append_pair(walk *w, const rep_node *node) {
     rep_onnx_node_end(w->net);
 }
 
-/* What brings a sum of whole numbers to its value; here it has its value already. */
-static bool is_of_sum(const rep_graph *graph, rep_id scale) {
-    char layer[REP_NAME_BYTES], name[REP_NAME_BYTES];
-    const char *own = graph->tensors[scale].name, *part = strrchr(own, '.');
-    if (!part || (strcmp(part, ".input_scale") != 0 && strcmp(part, ".weight_scale") != 0)) {
-        return false;
-    }
-    snprintf(layer, sizeof layer, "%.*s", (int)(part - own), own);
-    return rep_nn_name(name, layer, "weight_scale") && rep_graph_find(graph, name) != 0;
-}
-
 static void append_scale(walk *w, const rep_node *node) {
-    if (is_of_sum(w->graph, node->in[1])) {
-        simple(w, "Identity", output(w, node), input(w, node->in[0]));
-    } else {
-        append_pair(w, node);
-    }
+    if (!is_of_sum(w->graph, node)) { append_pair(w, node); }
 }
 
 /* Whole numbers, and at once what they are worth: readers join such pairs with what is between. */
@@ -319,8 +346,8 @@ static rep_status append_node(walk *w, const rep_node *node) {
 }
 
 rep_status rep_nn_onnx_append(rep_onnx *net, bool *is_used, const rep_graph *graph,
-                              const rep_model *model, const char *image) {
-    walk w = {.net = net, .graph = graph, .is_used = is_used};
+                              const rep_model *model, const char *image, rep_tensor_type whole) {
+    walk w = {.net = net, .graph = graph, .is_used = is_used, .weights = whole};
     w.is_constant = find_constants(graph);
     w.names = calloc(graph->tensor_count, sizeof *w.names);
     w.has_value = calloc(graph->tensor_count, sizeof *w.has_value);

@@ -8,7 +8,7 @@
 #include "repopt/model.h"
 #include "repopt/onnx.h"
 
-enum { REP_ONNX_NAME_BYTES = REP_NAME_BYTES + 12 };
+enum { REP_ONNX_NAME_BYTES = REP_NAME_BYTES + 12, REP_ONNX_UINT8_ZERO = 128 };
 
 /* Keeps what an evaluation graph computes from parameters alone, merged kernels for one, so that it
  * can be read and written as an initializer. Before its program is made. */
@@ -16,10 +16,12 @@ REP_NODISCARD rep_status rep_nn_onnx_keep(rep_graph *graph);
 /* What a tensor is called: a parameter's own name; that of anything else is made unique. */
 void rep_nn_onnx_name(char out[REP_ONNX_NAME_BYTES], const rep_graph *graph, rep_id id);
 /* Appends the nodes of an evaluation graph, from a value `image` to values named as rep_nn_outputs
- * does. is_used[tensor_count] tells which tensors must become initializers. REP_ERR_ARGUMENT names
- * an op that has no place there. */
+ * does. is_used[tensor_count] tells which tensors must become initializers, weights in whole
+ * numbers as REP_TENSOR_I8, or as REP_TENSOR_U8 with REP_ONNX_UINT8_ZERO added. REP_ERR_ARGUMENT
+ * names an op that has no place there. */
 REP_NODISCARD rep_status rep_nn_onnx_append(rep_onnx *net, bool *is_used, const rep_graph *graph,
-                                            const rep_model *model, const char *image);
+                                            const rep_model *model, const char *image,
+                                            rep_tensor_type whole);
 /* Of a net in whole numbers, the scales of its biases as initializers. */
 REP_NODISCARD rep_status rep_nn_onnx_bias_scales(rep_onnx *net, const rep_graph *graph,
                                                  rep_program *program);

@@ -46,6 +46,10 @@ static rep_status check_options(const rep_exporter *e) {
                                         "exported; give MODEL.WEIGHT out/model_final.safetensors");
     }
     REP_TRY(check_path(e));
+    if (o->is_int8 && !is_onnx(e) && !rep_text_has_ending(o->path, ".safetensors")) {
+        return rep_fail(REP_ERR_ARGUMENT, "%s: int8 nets are written as .onnx or .safetensors",
+                        o->path);
+    }
     REP_TRY(rep_body_from_config(&body, e->values));
     if (o->is_decoded && body != REP_BODY_YUMIN) {
         return rep_fail(REP_ERR_ARGUMENT,
@@ -57,7 +61,11 @@ static rep_status check_options(const rep_exporter *e) {
         return rep_fail(REP_ERR_ARGUMENT, "%s: %s adds nodes, which only .onnx files have", o->path,
                         o->is_decoded ? "--decode" : "--pixels");
     }
-    if (is_onnx(e) || o->is_folded) { return REP_OK; }
+    if (o->has_uint8_weights && !is_onnx(e)) {
+        return rep_fail(REP_ERR_ARGUMENT,
+                        "%s: only .onnx files take the weights of an int8 net as uint8", o->path);
+    }
+    if (is_onnx(e) || o->is_folded || o->is_int8) { return REP_OK; }
     return rep_fail(REP_ERR_ARGUMENT,
                     "%s: a net as it was trained is written by `repopt convert`; give --fold",
                     o->path);
@@ -76,14 +84,18 @@ static rep_status write_tensors(rep_export_result *out, rep_exporter *e, const r
 }
 
 static rep_status write_file(rep_export_result *out, rep_exporter *e) {
+    static const char *const kept[] = {REP_METADATA_INT8, "int8.calibration", "int8.percentile",
+                                       "int8.pictures"};
     const bool is_folded_now = e->folded.program != NULL;
     rep_metadata m;
     REP_TRY(rep_metadata_init(&m, e->task, e->options->config));
     if (is_folded_now || e->is_folded) {
         rep_metadata_add(&m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
     }
-    const char *int8 = rep_tensors_metadata(e->weights, REP_METADATA_INT8);
-    if (int8 != NULL) { rep_metadata_add(&m, REP_METADATA_INT8, int8); }
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const char *value = rep_tensors_metadata(e->weights, kept[i]);
+        if (value != NULL) { rep_metadata_add(&m, kept[i], value); }
+    }
     const char *names = rep_tensors_metadata(e->weights, "class_names");
     if (m.names == NULL && names != NULL) { rep_metadata_add(&m, "class_names", names); }
     const rep_status status =
@@ -173,6 +185,7 @@ rep_status rep_export_refuse_int8(const rep_exporter *e) {
 static rep_status open_weights(rep_exporter *e) {
     REP_TRY(rep_export_open_weights(e));
     if (!e->is_folded || is_onnx(e)) { return REP_OK; }
+    if (e->options->is_int8 && !e->is_int8) { return REP_OK; }
     REP_TRY(rep_export_refuse_int8(e));
     return rep_fail(REP_ERR_DATA, "%s: is folded already; `repopt convert` changes its format",
                     e->values->model_weight);
@@ -192,6 +205,13 @@ static rep_status open_task(rep_exporter *e) {
 
 static rep_status export_net(rep_export_result *out, rep_exporter *e) {
     REP_TRY(open_weights(e));
+    if (e->options->is_int8 && !e->is_int8) { return rep_export_int8(out, e->options); }
+    if (e->options->has_uint8_weights && !e->is_int8) {
+        return rep_fail(REP_ERR_ARGUMENT,
+                        "%s: is a net in float32, which has no weights to write as uint8; ask for "
+                        "an int8 net as well",
+                        e->values->model_weight);
+    }
     REP_TRY(open_task(e));
     REP_TRY(rep_device_open(&e->device, "cpu:float64", e->options->threads));
     out->is_folded = e->options->is_folded && !e->is_folded;

@@ -60,6 +60,9 @@ REP_NODISCARD rep_status rep_export_write_onnx(rep_export_result *out, rep_expor
                                                const rep_export_net *source,
                                                const rep_metadata *metadata);
 
+/* quantize_export.c: rep_export of a net that is to be quantised first. */
+REP_NODISCARD rep_status rep_export_int8(rep_export_result *out, const rep_export_options *options);
+
 /* export_sample.c: the first pictures of the training split, or noise. */
 REP_NODISCARD rep_status rep_export_sample_take(rep_exporter *exporter);
 void rep_export_sample_clear(rep_export_sample *sample);

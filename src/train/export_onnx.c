@@ -25,6 +25,7 @@ typedef struct job {
     rep_export_net net; /* batch 1, of the picture size that is written */
     bool *is_used;      /* by tensor: an initializer */
     rep_state_list weights;
+    rep_tensor_source *signed_weights; /* of weights written as uint8: what these are made of */
     input_form form;
     int32_t channels, height, width;
 } job;
@@ -111,15 +112,31 @@ static rep_status build(job *j, const rep_export_net *source) {
     return rep_program_run(j->net.program, REP_FORWARD, REP_FORWARD);
 }
 
+static rep_status fill_uint8(void *context, void *elements, size_t count) {
+    const rep_tensor_source *from = context;
+    uint8_t *whole = elements;
+    REP_TRY(from->fill(from->context, elements, count));
+    for (size_t i = 0; i < count; i++) { whole[i] = (uint8_t)(whole[i] + REP_ONNX_UINT8_ZERO); }
+    return REP_OK;
+}
+
 /* Weights, and what follows from them, as initializers under their unique names. */
 static rep_status append_weights(job *j) {
     rep_state_list *list = &j->weights;
     REP_TRY(rep_state_list_pick(list, j->net.graph, j->net.program, j->is_used));
+    j->signed_weights = calloc(list->count + 1, sizeof *j->signed_weights);
+    if (j->signed_weights == NULL) { return rep_fail(REP_ERR_MEMORY, "export: no memory"); }
     for (size_t i = 0; i < list->count; i++) {
         char name[REP_ONNX_NAME_BYTES];
         rep_tensor_source source = list->sources[i];
         rep_nn_onnx_name(name, j->net.graph, rep_state_list_tensor(list, i));
         source.name = name;
+        if (source.type == REP_TENSOR_I8 && j->exporter->options->has_uint8_weights) {
+            j->signed_weights[i] = list->sources[i];
+            source.type = REP_TENSOR_U8;
+            source.fill = fill_uint8;
+            source.context = &j->signed_weights[i];
+        }
         rep_onnx_initializer(j->onnx, &source);
     }
     return REP_OK;
@@ -180,7 +197,8 @@ static rep_status append_all(job *j, const rep_metadata *m) {
     if (j->is_used == NULL) { return rep_fail(REP_ERR_MEMORY, "export: no memory"); }
     rep_onnx_input(j->onnx, image, REP_TENSOR_F32, dims, 4);
     if (o->takes_pixels) { append_normalisation(j, first); }
-    REP_TRY(rep_nn_onnx_append(j->onnx, j->is_used, j->net.graph, j->net.model, first));
+    REP_TRY(rep_nn_onnx_append(j->onnx, j->is_used, j->net.graph, j->net.model, first,
+                               o->has_uint8_weights ? REP_TENSOR_U8 : REP_TENSOR_I8));
     REP_TRY(rep_nn_onnx_bias_scales(j->onnx, j->net.graph, j->net.program));
     if (o->is_decoded) {
         REP_TRY(append_decoding(j));
@@ -199,6 +217,7 @@ static rep_status write_net(rep_export_result *out, job *j, const rep_export_net
     REP_TRY(rep_onnx_create(&j->onnx));
     REP_TRY(append_all(j, m));
     out->tensor_count = j->weights.count;
+    out->is_int8 = j->exporter->is_int8;
     out->height = j->height;
     out->width = j->width;
     return rep_onnx_write(j->onnx, j->exporter->options->path);
@@ -210,6 +229,7 @@ rep_status rep_export_write_onnx(rep_export_result *out, rep_exporter *e,
     const rep_status status = write_net(out, &j, source, m);
     rep_onnx_destroy(j.onnx);
     rep_state_list_clear(&j.weights);
+    free(j.signed_weights);
     rep_export_net_clear(&j.net);
     free(j.is_used);
     return status;

@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* Pixels of a calibration batch: kept activations of a detector would fill the memory. */
-enum { MOST_PIXELS = 1 << 20 };
+enum { MOST_PIXELS = 1 << 20, DEFAULT_PICTURES = 512 };
+#define DEFAULT_PERCENTILE 99.99
 
 const char *rep_calibration_name(rep_calibration method) {
     static const char *const names[REP_CALIBRATION_COUNT] = {"percentile", "minmax", "kl"};
@@ -53,7 +54,7 @@ rep_status rep_quantizer_build(rep_export_net *out, const rep_quantizer *q, cons
 
 rep_status rep_quantizer_tell(const rep_quantizer *q, const char *what, uint64_t done,
                               uint64_t total) {
-    const rep_quantize_options *o = q->options;
+    const rep_quantize_options *o = &q->options;
     if (o->stop != NULL && *o->stop != 0) {
         return rep_fail(REP_ERR_INTERRUPTED, "quantize: stopped by a signal; nothing is written");
     }
@@ -80,32 +81,32 @@ static rep_status check_options(const rep_quantize_options *o, const rep_values 
         return rep_fail(REP_ERR_CONFIG, "MODEL.WEIGHT: empty, but only a trained net can be "
                                         "quantised; give MODEL.WEIGHT out/model_final.safetensors");
     }
-    if (o->picture_count < 1) {
-        return rep_fail(REP_ERR_ARGUMENT,
-                        "quantize: %" PRId64 " calibration pictures, wanted at least 1: ranges of "
-                        "activations are what pictures show; 512 are plenty",
+    if (o->picture_count < 0) {
+        return rep_fail(REP_ERR_ARGUMENT, "quantize: %" PRId64 " calibration pictures",
                         o->picture_count);
     }
     if (o->method == REP_CALIBRATE_PERCENTILE && !(o->percentile > 50 && o->percentile <= 100)) {
         return rep_fail(REP_ERR_ARGUMENT, "quantize: percentile %g, wanted above 50 and up to 100",
                         o->percentile);
     }
-    if (o->path == NULL) { return REP_OK; }
+    if (o->path == NULL) { return REP_OK; } /* none, or one that rep_export has checked */
     if (!rep_text_has_ending(o->path, ".safetensors")) {
         return rep_fail(REP_ERR_ARGUMENT, "%s: wanted a name that ends in .safetensors", o->path);
     }
     return rep_export_check_target(o->path, v->model_weight);
 }
 
-static rep_status check_pictures(const rep_quantizer *q) {
-    const rep_quantize_options *o = q->options;
-    if (q->task->train_count == 0) {
+static rep_status choose_pictures(rep_quantizer *q) {
+    const size_t all = q->task->train_count;
+    int64_t *wanted = &q->options.picture_count;
+    if (all == 0) {
         return rep_fail(REP_ERR_CONFIG, "DATASETS.TRAIN: there are no calibration pictures");
     }
-    if ((uint64_t)o->picture_count <= q->task->train_count) { return REP_OK; }
+    if (*wanted == 0) { *wanted = all < DEFAULT_PICTURES ? (int64_t)all : DEFAULT_PICTURES; }
+    if ((uint64_t)*wanted <= all) { return REP_OK; }
     return rep_fail(REP_ERR_ARGUMENT,
                     "quantize: %" PRId64 " calibration pictures, the training split has %zu",
-                    o->picture_count, q->task->train_count);
+                    *wanted, all);
 }
 
 static void choose_batch(rep_quantizer *q) {
@@ -116,25 +117,23 @@ static void choose_batch(rep_quantizer *q) {
         if (here > pixels) { pixels = here; }
     }
     if (batch > MOST_PIXELS / pixels) { batch = MOST_PIXELS / pixels; }
-    if (batch > q->options->picture_count) { batch = q->options->picture_count; }
+    if (batch > q->options.picture_count) { batch = q->options.picture_count; }
     q->batch = batch > 1 ? (int32_t)batch : 1;
 }
 
 /* ---- the steps ---------------------------------------------------------------------------------
  */
 
-static rep_status fold(rep_quantizer *q, const rep_export_options *options) {
+static rep_status fold(rep_quantizer *q) {
     rep_exporter *e = &q->exporter;
-    rep_export_result told;
-    e->options = options;
     e->values = q->values;
     REP_TRY(rep_export_open_weights(e));
     REP_TRY(rep_export_refuse_int8(e));
     REP_TRY(rep_task_open(&q->task, q->values, REP_TASK_TRAIN | REP_TASK_TEST));
-    REP_TRY(check_pictures(q));
+    REP_TRY(choose_pictures(q));
     e->task = q->task;
-    REP_TRY(rep_device_open(&e->device, "cpu:float64", q->options->threads));
-    REP_TRY(rep_export_fold(&told, e));
+    REP_TRY(rep_device_open(&e->device, "cpu:float64", q->options.threads));
+    REP_TRY(rep_export_fold(&q->folding, e));
     q->task->is_folded = true;
     choose_batch(q);
     return REP_OK;
@@ -169,7 +168,7 @@ static rep_status list_layers(rep_quantizer *q) {
 static rep_status test(rep_quantizer *q, rep_eval_result *out, bool is_int8) {
     rep_task task = *q->task;
     rep_evaluator *e = NULL;
-    const rep_train_options options = {.config = q->options->config, .stop = q->options->stop};
+    const rep_train_options options = {.config = q->options.config, .stop = q->options.stop};
     task.is_int8 = is_int8;
     REP_TRY(rep_quantizer_tell(q, is_int8 ? "int8 test" : "float32 test", 0, 1));
     REP_TRY(rep_evaluator_create(&e, &task, q->device, q->mode, NULL, NULL));
@@ -196,30 +195,38 @@ static rep_status write_untested(rep_quantizer *q) {
     return status;
 }
 
-static rep_status quantize(rep_quantizer *q) {
-    const rep_export_options folding = {.config = q->options->config,
-                                        .path = q->options->path != NULL ? q->options->path : "",
-                                        .threads = q->options->threads};
-    const char *device = q->options->device != NULL ? q->options->device : q->values->device;
-    rep_quantize_result *r = q->result;
-    REP_TRY(check_options(q->options, q->values));
+rep_status rep_quantizer_open(rep_quantizer *q) {
+    const rep_quantize_options *o = &q->options;
+    q->values = rep_config_values(o->config);
+    const char *device = o->device != NULL ? o->device : q->values->device;
+    if (o->percentile == 0) { q->options.percentile = DEFAULT_PERCENTILE; }
+    REP_TRY(check_options(o, q->values));
     REP_TRY(rep_mode_parse(&q->mode, q->values->training_mode));
-    REP_TRY(fold(q, &folding));
-    REP_TRY(rep_device_open(&q->device, device, q->options->threads));
+    REP_TRY(fold(q));
+    REP_TRY(rep_device_open(&q->device, device, o->threads));
     REP_TRY(list_layers(q));
     REP_TRY(rep_quantizer_calibrate(q));
-    REP_TRY(rep_quantizer_take_weights(q));
+    return rep_quantizer_take_weights(q);
+}
+
+static rep_status quantize(rep_quantizer *q) {
+    const rep_export_options folding = {.config = q->options.config,
+                                        .path = q->options.path != NULL ? q->options.path : "",
+                                        .threads = q->options.threads};
+    rep_quantize_result *r = q->result;
+    q->exporter.options = &folding;
+    REP_TRY(rep_quantizer_open(q));
     REP_TRY(rep_quantizer_measure(q));
     r->is_detector = q->task->methods == &rep_detect;
     r->is_tested = q->task->has_test;
     r->score_name = q->task->score;
-    r->picture_count = q->options->picture_count;
+    r->picture_count = q->options.picture_count;
     if (!r->is_tested) { return write_untested(q); }
     REP_TRY(test(q, &r->real, false));
     return test(q, &r->whole, true);
 }
 
-static void clear(rep_quantizer *q) {
+void rep_quantizer_clear(rep_quantizer *q) {
     for (size_t i = 0; i < q->result->layer_count && q->layers != NULL; i++) {
         free(q->layers[i].values.weight);
         free(q->layers[i].values.bias);
@@ -241,11 +248,10 @@ rep_status rep_quantize(rep_quantize_result *out, const rep_quantize_options *op
     rep_quantize_result result = {0};
     rep_quantizer *q = calloc(1, sizeof *q);
     if (q == NULL) { return rep_fail(REP_ERR_MEMORY, "quantize: no memory"); }
-    q->options = options;
-    q->values = rep_config_values(options->config);
+    q->options = *options;
     q->result = &result;
     const rep_status status = quantize(q);
-    clear(q);
+    rep_quantizer_clear(q);
     free(q);
     if (status != REP_OK) {
         rep_quantize_result_clear(&result);

@@ -14,13 +14,14 @@ typedef struct rep_quantizing {
 } rep_quantizing;
 
 typedef struct rep_quantizer {
-    const rep_quantize_options *options;
+    rep_quantize_options options; /* in the end with defaults filled in */
     const rep_values *values;
     rep_quantize_result *result; /* layers are filled as they become known */
     rep_task *task;              /* of folded nets */
     rep_device *device;
     rep_mode mode;
     rep_exporter exporter;
+    rep_export_result folding; /* what the fold changed */
     rep_export_net real[REP_TASK_SHAPES]; /* the folded net by shape; the first has the state */
     int32_t batch;
     rep_quantizing *layers;
@@ -28,7 +29,13 @@ typedef struct rep_quantizer {
     size_t buffer_room;
 } rep_quantizer;
 
-/* quantize.c: a folded net for pictures of height x width, in whole numbers where the task says so.
+/* quantize.c: of options->config's net everything but what is done with it: folded, calibrated on
+ * options->device, weights quantised. quantizer->options and ->result are set, and
+ * ->exporter.options. */
+REP_NODISCARD rep_status rep_quantizer_open(rep_quantizer *quantizer);
+/* Frees everything but quantizer->result. */
+void rep_quantizer_clear(rep_quantizer *quantizer);
+/* A folded net for pictures of height x width, in whole numbers where the task says so.
  * One in values keeps what goes into layers and comes out of them; any keeps what `like` (NULL:
  * nothing), the graph of another net of the same model, keeps. */
 REP_NODISCARD rep_status rep_quantizer_build(rep_export_net *out, const rep_quantizer *quantizer,
@@ -46,6 +53,8 @@ REP_NODISCARD rep_status rep_quantizer_write_state(rep_quantizer *quantizer, con
                                                    const rep_graph *graph, rep_program *program);
 /* Quantises the weights and fills the layers' figures. The ranges are known. */
 REP_NODISCARD rep_status rep_quantizer_take_weights(rep_quantizer *quantizer);
+/* What the file of such a net says beside rep_metadata_init's pairs. */
+void rep_quantizer_describe(rep_metadata *metadata, const rep_quantizer *quantizer);
 /* Writes the file of a program in whole numbers. */
 REP_NODISCARD rep_status rep_quantizer_write_file(rep_quantizer *quantizer, const rep_graph *graph,
                                                   rep_program *program);

@@ -114,6 +114,6 @@ static rep_status measure(rep_quantizer *q, rep_export_net *real,
 
 rep_status rep_quantizer_measure(rep_quantizer *q) {
     int64_t pictures = q->batch < MOST_PICTURES ? q->batch : MOST_PICTURES;
-    if (pictures > q->options->picture_count) { pictures = q->options->picture_count; }
+    if (pictures > q->options.picture_count) { pictures = q->options.picture_count; }
     return rep_quantizer_each(q, pictures, "errors by layer", measure);
 }

@@ -155,12 +155,12 @@ static void show_inputs(rep_quantize_layer *to, const rep_histogram *h) {
 }
 
 rep_status rep_quantizer_calibrate(rep_quantizer *q) {
-    const rep_quantize_options *o = q->options;
-    REP_TRY(rep_quantizer_each(q, o->picture_count, "ranges", stretch));
+    const rep_quantize_options *o = &q->options;
+    REP_TRY(rep_quantizer_each(q, q->options.picture_count, "ranges", stretch));
     for (size_t i = 0; i < q->result->layer_count; i++) {
         rep_histogram_open(&q->layers[i].histogram, o->method);
     }
-    REP_TRY(rep_quantizer_each(q, o->picture_count, "histograms", count));
+    REP_TRY(rep_quantizer_each(q, q->options.picture_count, "histograms", count));
     for (size_t i = 0; i < q->result->layer_count; i++) {
         rep_quantize_layer *layer = &q->result->layers[i];
         show_inputs(layer, &q->layers[i].histogram);

@@ -133,8 +133,8 @@ rep_status rep_quantizer_write_state(rep_quantizer *q, const rep_task *task, con
 /* ---- the file ----------------------------------------------------------------------------------
  */
 
-static void describe_file(rep_metadata *m, const rep_quantizer *q) {
-    const rep_quantize_options *o = q->options;
+void rep_quantizer_describe(rep_metadata *m, const rep_quantizer *q) {
+    const rep_quantize_options *o = &q->options;
     rep_metadata_add(m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
     rep_metadata_add(m, REP_METADATA_INT8,
                      "weights I8 per output channel, inputs U8 per tensor, biases I32");
@@ -142,16 +142,17 @@ static void describe_file(rep_metadata *m, const rep_quantizer *q) {
     if (o->method == REP_CALIBRATE_PERCENTILE) {
         rep_metadata_add_real(m, "int8.percentile", o->percentile);
     }
-    rep_metadata_add_number(m, "int8.pictures", (uint64_t)o->picture_count);
+    rep_metadata_add_number(m, "int8.pictures", (uint64_t)q->options.picture_count);
 }
 
 rep_status rep_quantizer_write_file(rep_quantizer *q, const rep_graph *graph,
                                     rep_program *program) {
     rep_state_list list = {0};
     rep_metadata metadata;
-    REP_TRY(rep_metadata_init(&metadata, q->task, q->options->config));
-    describe_file(&metadata, q);
+    REP_TRY(rep_metadata_init(&metadata, q->task, q->options.config));
+    rep_quantizer_describe(&metadata, q);
     rep_status status = rep_state_list_init(&list, graph, program, 0);
+    q->result->tensor_count = list.count;
     for (size_t i = 0; i < list.count; i++) {
         uint64_t bytes = rep_tensor_type_bytes(list.sources[i].type);
         for (int32_t d = 0; d < list.sources[i].rank; d++) {
@@ -159,8 +160,8 @@ rep_status rep_quantizer_write_file(rep_quantizer *q, const rep_graph *graph,
         }
         q->result->int8_bytes += bytes;
     }
-    if (status == REP_OK && q->options->path != NULL) {
-        status = rep_safetensors_write(q->options->path, list.sources, list.count, metadata.pairs,
+    if (status == REP_OK && q->options.path != NULL) {
+        status = rep_safetensors_write(q->options.path, list.sources, list.count, metadata.pairs,
                                        metadata.count);
     }
     rep_state_list_clear(&list);

@@ -172,7 +172,7 @@ let failures = 0, checks = 0;
 for (const file of readdirSync(folder).filter((name) => name.endsWith(".onnx")).sort()) {
     const session = await ort.InferenceSession.create(new Uint8Array(readFileSync(join(folder, file))));
     for (const batch of [1, 3]) {
-        const kind = { isLayers: file.endsWith(".layers.onnx"), isChain: file.startsWith("int8_relu.") };
+        const kind = { isLayers: file.endsWith(".layers.onnx"), isChain: /^int8_(relu|unsigned)\./.test(file) };
         const fault = await check(session, join(folder, file.replace(/(\.layers)?\.onnx$/, `.${batch}.safetensors`)), kind);
         checks++;
         if (fault === null) continue;
