@@ -24,10 +24,12 @@ typedef struct row {
 } row;
 
 static const char *const classifier[] = {
-    "DATASETS.NAME=drawn", "DATASETS.DRAWN_COUNT_TRAIN=64", "MODEL.VGG.NUM_BLOCKS=(1,2,1,1)",
+    "DATASETS.NAME=drawn",          "DATASETS.DRAWN_COUNT_TRAIN=64",
+    "DATASETS.DRAWN_COUNT_TEST=32", "MODEL.VGG.NUM_BLOCKS=(1,2,1,1)",
     "MODEL.VGG.WIDTHS=(8,8,16,16)", "MODEL.VGG.STRIDES=(2,1,2,2,2)"};
 static const char *const detector[] = {"DATASETS.NAME=drawn",
                                        "DATASETS.DRAWN_COUNT_TRAIN=64",
+                                       "DATASETS.DRAWN_COUNT_TEST=8",
                                        "MODEL.BACKBONE.CONV_BODY=RepOpt-FPN-YUMIN",
                                        "MODEL.FCOS.NUM_CLASSES=4",
                                        "MODEL.KEYPOINT_ON=true",
