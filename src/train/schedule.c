@@ -29,7 +29,7 @@ static int choice_of(const char *text, const char *const *names, int count) {
     for (int i = 0; i < count; i++) {
         if (strcmp(text, names[i]) == 0) { return i; }
     }
-    assert(!"a choice that options.def has and the schedule does not");
+    assert(0 && "a choice that options.def has and the schedule does not");
     return 0;
 }
 
