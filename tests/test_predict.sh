@@ -119,7 +119,7 @@ hasnot stdout damaged
 bad 3 'none of 2 can be read' "${predict[@]}" --skip-bad damaged.png words.jpg
 bad 3 'absent.safetensors' predict --weights absent.safetensors pics
 bad 3 'pics/test/000001.png' predict --weights pics/test/000001.png pics
-bad 2 'is a classifier' predict --weights classifier/model_final.safetensors pics
+bad 2 'CONV_BODY is RepOpt-VGG, a classifier' predict --weights classifier/model_final.safetensors pics
 for score in nan -0.1 1.5 half ''; do
     bad 2 "--min-score: \"$score\" is not a number from 0 to 1" "${predict[@]}" "--min-score=$score" pics
 done
@@ -134,7 +134,9 @@ bad 3 'nowhere/found.json' "${predict[@]}" --json nowhere/found.json pics/test/0
 LC_ALL=C sed 's/\\"id\\":1,/\\"ib\\":1,/' "$net" >foreign.safetensors
 bad 3 'foreign.safetensors: metadata "categories": category 1: "id" is missing' predict --weights foreign.safetensors pics
 LC_ALL=C sed 's/"categories":/"kategories":/' "$net" >older.safetensors
-bad 3 'older.safetensors: metadata "categories" is missing' predict --weights older.safetensors pics
+bad 3 'older.safetensors: does not say what the net finds.*set DATASETS.ANNOTATIONS_TRAIN' predict --weights older.safetensors pics \
+    DATASETS.NAME=coco DATASETS.ROOT=absent
+good '"label"' predict --min-score 0 --weights older.safetensors --threads 2 pics/test
 LC_ALL=C sed 's/"config":"/"konfig":"/' "$net" >bare.safetensors
 bad 3 'bare.safetensors: metadata "config" is missing' predict --weights bare.safetensors pics
 good 'pics/test/000001' predict --weights bare.safetensors --config-file net.yaml pics/test/000001.png

@@ -1,8 +1,10 @@
 /* predict.c - what a trained detector finds on pictures that nobody annotated.
  *
- * The checkpoint's metadata says what there is to find, so that no data set is needed. The pictures
- * go the way of a test split (eval_detect.c), without its judgement.
+ * Our checkpoints' metadata say what there is to find, so that no data set is needed; for those of
+ * others the data set's annotations say it. The pictures go the way of a test split
+ * (eval_detect.c), without its judgement.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "format/format.h"
@@ -17,7 +19,7 @@ rep_status rep_config_merge_checkpoint(rep_config *config, const char *path) {
     if (yaml == NULL) {
         status = rep_fail(REP_ERR_DATA,
                           "%s: metadata \"config\" is missing; give the configuration that the net "
-                          "was trained with",
+                          "was trained with (--config-file)",
                           path);
     } else if (rep_config_merge_text(config, path, yaml, strlen(yaml)) != REP_OK) {
         status = rep_fail_prefix("metadata \"config\" of ");
@@ -36,25 +38,61 @@ static rep_status check_options(const rep_predict_options *o, const rep_values *
     REP_TRY(rep_body_from_config(&body, v));
     if (body != REP_BODY_YUMIN) {
         return rep_fail(REP_ERR_CONFIG,
-                        "%s: is a classifier's (MODEL.BACKBONE.CONV_BODY %s), which finds nothing "
-                        "in a picture; take a detector's checkpoint, or repopt test",
+                        "%s: MODEL.BACKBONE.CONV_BODY is %s, a classifier, which finds nothing in "
+                        "a picture; take a detector's checkpoint and configuration, or repopt test",
                         v->model_weight, v->model_backbone_conv_body);
     }
     if (o->file_count > 0) { return REP_OK; }
     return rep_fail(REP_ERR_ARGUMENT, "predict: no pictures given; name at least one");
 }
 
-static rep_status read_categories(rep_category_list *out, const char *path) {
+/* What the net finds: it stands beside the weights that we wrote; of others the annotations of the
+ * configuration's data set say it, for which `data` is held open. */
+typedef struct findings {
+    rep_category_list list;
+    rep_task *data;
+    const rep_category *items; /* borrowed from one of them */
+    size_t count;
+    const char *source;
+} findings;
+
+static rep_status open_annotations(findings *f, const rep_values *v) {
+    if (rep_task_open(&f->data, v, REP_TASK_TRAIN) != REP_OK) {
+        char why[256];
+        snprintf(why, sizeof why, "%s", rep_last_error());
+        return rep_fail(REP_ERR_DATA,
+                        "%s: does not say what the net finds (metadata \"categories\"), and the "
+                        "annotations cannot be asked: %s; give a --config-file whose DATASETS name "
+                        "them, or a checkpoint that repopt train wrote",
+                        v->model_weight, why);
+    }
+    f->items = f->data->categories;
+    f->count = (size_t)f->data->class_count;
+    f->source = "the annotations";
+    return REP_OK;
+}
+
+static rep_status find_categories(findings *f, const rep_values *v) {
     rep_tensors *file = NULL;
-    REP_TRY(rep_tensors_open(&file, path));
-    const rep_status status =
-        rep_categories_read(out, path, rep_tensors_metadata(file, "categories"));
+    REP_TRY(rep_tensors_open(&file, v->model_weight));
+    const char *text = rep_tensors_metadata(file, "categories");
+    const rep_status status = text != NULL ? rep_categories_read(&f->list, v->model_weight, text)
+                                           : open_annotations(f, v);
     rep_tensors_close(file);
-    return status;
+    if (text == NULL || status != REP_OK) { return status; }
+    f->items = f->list.items;
+    f->count = f->list.count;
+    f->source = v->model_weight;
+    return REP_OK;
+}
+
+static void clear_findings(findings *f) {
+    rep_task_close(f->data);
+    rep_category_list_clear(&f->list);
 }
 
 static rep_status open_pictures(rep_detection_set **out, const rep_predict_options *o,
-                                const rep_category_list *categories) {
+                                const findings *categories) {
     const rep_detection_set_options options = {.kind = "files",
                                                .files = o->files,
                                                .file_count = o->file_count,
@@ -84,16 +122,16 @@ static rep_status find(const rep_predict_options *o, rep_task *task, const rep_d
 rep_status rep_predict(const rep_predict_options *o) {
     const rep_values *v = rep_config_values(o->config);
     const char *name = o->device != NULL ? o->device : v->device;
-    rep_category_list categories = {0};
+    findings categories = {0};
     rep_detection_set *set = NULL;
     rep_task *task = NULL;
     rep_device *device = NULL;
     REP_TRY(check_options(o, v));
-    REP_TRY(read_categories(&categories, v->model_weight));
-    rep_status status = rep_task_open(&task, v, REP_TASK_SHAPE);
+    rep_status status = find_categories(&categories, v);
+    if (status == REP_OK) { status = rep_task_open(&task, v, REP_TASK_SHAPE); }
     if (status == REP_OK) {
         status =
-            rep_detect_take_categories(task, v->model_weight, categories.items, categories.count);
+            rep_detect_take_categories(task, categories.source, categories.items, categories.count);
     }
     if (status == REP_OK) { status = open_pictures(&set, o, &categories); }
     if (status == REP_OK) { status = rep_device_open(&device, name, o->threads); }
@@ -101,6 +139,6 @@ rep_status rep_predict(const rep_predict_options *o) {
     rep_device_close(device);
     rep_detection_set_close(set);
     rep_task_close(task);
-    rep_category_list_clear(&categories);
+    clear_findings(&categories);
     return status;
 }
