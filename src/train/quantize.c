@@ -233,6 +233,7 @@ void rep_quantizer_clear(rep_quantizer *q) {
         free(q->layers[i].values.weight_scale);
     }
     free(q->layers);
+    free(q->errors);
     free(q->buffer);
     for (size_t i = REP_TASK_SHAPES; i-- > 0;) { rep_export_net_clear(&q->real[i]); }
     rep_device_close(q->device);

@@ -13,6 +13,9 @@ typedef struct rep_quantizing {
     rep_int8_values values; /* arrays malloc'd */
 } rep_quantizing;
 
+/* Sums of squares; quantize_error.c. */
+typedef struct rep_quantizer_errors rep_quantizer_errors;
+
 typedef struct rep_quantizer {
     rep_quantize_options options; /* in the end with defaults filled in */
     const rep_values *values;
@@ -21,11 +24,12 @@ typedef struct rep_quantizer {
     rep_device *device;
     rep_mode mode;
     rep_exporter exporter;
-    rep_export_result folding; /* what the fold changed */
+    rep_export_result folding;            /* what the fold changed */
     rep_export_net real[REP_TASK_SHAPES]; /* the folded net by shape; the first has the state */
     int32_t batch;
     rep_quantizing *layers;
-    float *buffer; /* of the largest tensor read so far */
+    rep_quantizer_errors *errors; /* by layer, and of all layers together */
+    float *buffer;                /* of the largest tensor read so far */
     size_t buffer_room;
 } rep_quantizer;
 
@@ -61,7 +65,7 @@ REP_NODISCARD rep_status rep_quantizer_write_file(rep_quantizer *quantizer, cons
 
 /* quantize_pass.c: runs the folded net over the calibration pictures and finds the ranges. */
 REP_NODISCARD rep_status rep_quantizer_calibrate(rep_quantizer *quantizer);
-/* Hands over the first batch, borrowed during the call. */
+/* Pictures of one shape, borrowed during the call. */
 typedef struct rep_quantizer_batch {
     const float *images;
     int32_t count, height, width; /* pictures that count of the net's batch */
@@ -69,7 +73,8 @@ typedef struct rep_quantizer_batch {
 } rep_quantizer_batch;
 typedef rep_status (*rep_quantizer_visit)(rep_quantizer *quantizer, rep_export_net *net,
                                           const rep_quantizer_batch *batch);
-/* Runs the folded net on the first `pictures` calibration pictures, batch by batch. */
+/* Runs the folded net on the first `pictures` calibration pictures, batch by batch; pictures
+ * of another shape are another batch. */
 REP_NODISCARD rep_status rep_quantizer_each(rep_quantizer *quantizer, int64_t pictures,
                                             const char *what, rep_quantizer_visit visit);
 
