@@ -26,6 +26,8 @@ static void test_weights(void **state) {
     /* 155 * 127 upwards; 100 * 127 and 155 * 64 downwards. */
     const float row[] = {127, -64};
     assert_true(rep_int8_sum_bound(row, b, 1, 2, 100) == 155 * 127 + 100 * 64 + 1000);
+    const float broken[] = {127, NAN, 5, 5};
+    assert_true(isnan(rep_int8_sum_bound(broken, NULL, 2, 2, 100)));
 }
 
 /* ---- nets against integers ---------------------------------------------------------------------

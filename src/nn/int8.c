@@ -9,6 +9,7 @@
  */
 #include "nn/int8.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,18 +21,20 @@
  */
 
 /* "stage0.conv" of "stage0.conv.weight"; false for a kernel that is no state by that name. */
-static bool layer_name(char out[REP_NAME_BYTES], const rep_graph *graph, const rep_node *node) {
+static bool weight_layer(char out[REP_NAME_BYTES], const rep_graph *graph, rep_id weight) {
     static const char tail[] = ".weight";
-    if (node->op != REP_OP_CONV2D || graph->tensors[node->in[1]].region != REP_STATE) {
-        return false;
-    }
-    const char *name = graph->tensors[node->in[1]].name;
+    if (graph->tensors[weight].region != REP_STATE) { return false; }
+    const char *name = graph->tensors[weight].name;
     const size_t length = strlen(name), end = sizeof tail - 1;
     if (length <= end || length >= REP_NAME_BYTES || strcmp(name + length - end, tail) != 0) {
         return false;
     }
     snprintf(out, REP_NAME_BYTES, "%.*s", (int)(length - end), name);
     return true;
+}
+
+static bool layer_name(char out[REP_NAME_BYTES], const rep_graph *graph, const rep_node *node) {
+    return node->op == REP_OP_CONV2D && weight_layer(out, graph, node->in[1]);
 }
 
 size_t rep_int8_layer_of(const rep_int8_layer *layers, size_t count, const rep_node *node) {
@@ -61,27 +64,44 @@ rep_status rep_int8_layers(rep_int8_layer **out, size_t *count, const rep_graph 
 }
 
 bool rep_int8_is_whole(char layer[REP_NAME_BYTES], const rep_graph *graph, rep_id weight) {
-    const rep_node node = {.op = REP_OP_CONV2D, .in = {0, weight}};
     char name[REP_NAME_BYTES];
-    return layer_name(layer, graph, &node) && rep_nn_name(name, layer, "weight_scale") &&
+    return weight_layer(layer, graph, weight) && rep_nn_name(name, layer, "weight_scale") &&
            rep_graph_find(graph, name) != 0;
 }
 
+/* What stands behind a layer's name, and what its values may be. */
+static const struct {
+    const char *part;
+    rep_tensor_type type;
+    rep_int8_range range;
+} parts[] = {
+    {".weight", REP_TENSOR_I8, {-REP_INT8_WEIGHT_MOST, REP_INT8_WEIGHT_MOST, true}},
+    {".bias", REP_TENSOR_I32, {-REP_INT8_BIAS_MOST, REP_INT8_BIAS_MOST, true}},
+    {".input_zero_point", REP_TENSOR_U8, {0, REP_INT8_INPUT_MOST, true}},
+    {".weight_scale", REP_TENSOR_F32, {FLT_TRUE_MIN, FLT_MAX, false}},
+    {".input_scale", REP_TENSOR_F32, {FLT_TRUE_MIN, FLT_MAX, false}},
+};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+/* The index of a tensor's part; PARTS for what is no layer's in whole numbers. */
+static size_t part_of(const rep_graph *graph, const char *name) {
+    const char *tail = strrchr(name, '.');
+    char scale[REP_NAME_BYTES + 16];
+    size_t i = 0;
+    while (tail && i < PARTS && strcmp(tail, parts[i].part) != 0) { i++; }
+    if (!tail || i == PARTS) { return PARTS; }
+    snprintf(scale, sizeof scale, "%.*s.weight_scale", (int)(tail - name), name);
+    return rep_graph_find(graph, scale) ? i : PARTS;
+}
+
 rep_tensor_type rep_int8_type(const rep_graph *graph, const char *name) {
-    static const struct {
-        const char *part;
-        rep_tensor_type type;
-    } parts[] = {{".weight", REP_TENSOR_I8},
-                 {".bias", REP_TENSOR_I32},
-                 {".input_zero_point", REP_TENSOR_U8}};
-    const char *part = strrchr(name, '.');
-    for (size_t i = 0; part && i < sizeof parts / sizeof *parts; i++) {
-        char scale[REP_NAME_BYTES + 16];
-        if (strcmp(part, parts[i].part) != 0) { continue; }
-        snprintf(scale, sizeof scale, "%.*s.weight_scale", (int)(part - name), name);
-        return rep_graph_find(graph, scale) ? parts[i].type : REP_TENSOR_F32;
-    }
-    return REP_TENSOR_F32;
+    const size_t part = part_of(graph, name);
+    return part < PARTS ? parts[part].type : REP_TENSOR_F32;
+}
+
+const rep_int8_range *rep_int8_range_of(const rep_graph *graph, const char *name) {
+    const size_t part = part_of(graph, name);
+    return part < PARTS ? &parts[part].range : NULL;
 }
 
 /* ---- the graph ---------------------------------------------------------------------------------
@@ -264,7 +284,8 @@ void rep_int8_quantize(rep_int8_values *out, const float *weight, const float *b
         const float *w = weight + c * row;
         double largest = 0;
         for (size_t i = 0; i < row; i++) { largest = fmax(largest, fabs((double)w[i])); }
-        const float scale = largest > 0 ? (float)(largest / REP_INT8_WEIGHT_MOST) : 1;
+        const double step = largest / REP_INT8_WEIGHT_MOST;
+        const float scale = step >= (double)FLT_MIN ? (float)step : 1;
         out->weight_scale[c] = scale;
         for (size_t i = 0; i < row; i++) {
             const double q = nearbyint((double)w[i] / (double)scale);
@@ -274,8 +295,8 @@ void rep_int8_quantize(rep_int8_values *out, const float *weight, const float *b
         if (!bias) { continue; }
         /* Beyond 2^24 the nearest float is taken, which is a whole number as well. */
         const double unit = (double)(out->input_scale * scale);
-        const double most = 2147483520; /* the last float of 32 bits */
-        out->bias[c] = (float)fmin(fmax(nearbyint((double)bias[c] / unit), -most), most);
+        const double q = nearbyint((double)bias[c] / unit);
+        out->bias[c] = (float)fmin(fmax(q, -REP_INT8_BIAS_MOST), REP_INT8_BIAS_MOST);
     }
 }
 
@@ -290,7 +311,9 @@ double rep_int8_sum_bound(const float *weight, const float *bias, size_t n, size
             up += fmax(w * low, w * high);
             down += fmax(-w * low, -w * high);
         }
-        bound = fmax(bound, fmax(up, down) + (bias ? fabs((double)bias[c]) : 0));
+        const double own = fmax(up, down) + (bias ? fabs((double)bias[c]) : 0);
+        if (isnan(own)) { return own; } /* fmax would leave it out */
+        bound = fmax(bound, own);
     }
     return bound;
 }

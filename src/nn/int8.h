@@ -19,6 +19,8 @@
 #include "repopt/model.h"
 
 enum { REP_INT8_WEIGHT_MOST = 127, REP_INT8_INPUT_MOST = 255 };
+/* The last float of 32 bits. */
+#define REP_INT8_BIAS_MOST 2147483520.0
 
 /* Every partial sum of a convolution stays below this, or float32 may round it. */
 #define REP_INT8_SUM_MOST 16777216.0
@@ -44,6 +46,13 @@ REP_NODISCARD rep_status rep_int8_rewrite(rep_graph *graph, const char *only);
 
 /* The type that a tensor has in a file: whole numbers in graphs that were rewritten. */
 rep_tensor_type rep_int8_type(const rep_graph *graph, const char *name);
+/* What a value of such a graph may be: low .. high, and a whole number. */
+typedef struct rep_int8_range {
+    double low, high;
+    bool is_whole;
+} rep_int8_range;
+/* Of a tensor of a layer in whole numbers, its scales included; NULL for others. */
+const rep_int8_range *rep_int8_range_of(const rep_graph *graph, const char *name);
 /* Whether a weight is of such a layer, of which `layer` gets the name. */
 bool rep_int8_is_whole(char layer[REP_NAME_BYTES], const rep_graph *graph, rep_id weight);
 
@@ -53,10 +62,11 @@ typedef struct rep_int8_values {
     float input_scale, input_zero;
 } rep_int8_values;
 /* Quantises weight[n * row] and bias[n] (NULL: none) for inputs low .. high, which are widened to
- * hold 0. `out`'s arrays are the caller's. A channel without weights gets the scale 1. */
+ * hold 0. `out`'s arrays are the caller's. A channel without weights, or with
+ * none that a normal float could be the scale of, gets the scale 1. */
 void rep_int8_quantize(rep_int8_values *out, const float *weight, const float *bias, size_t n,
                        size_t row, double low, double high);
-/* The largest partial sum that any input and any order of work may give. */
+/* The largest partial sum that any input and any order of work may give; NaN where a value is. */
 double rep_int8_sum_bound(const float *weight, const float *bias, size_t n, size_t row, float zero);
 /* Whether a program with a rewritten graph computes exact sums on its device: always in double
  * precision. REP_ERR_NUMERIC names the layer and says what to do. */

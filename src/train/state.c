@@ -240,12 +240,38 @@ static rep_status read_tensor(float **out, const rep_graph *graph, rep_id id,
     return REP_OK;
 }
 
+/* Whole numbers are carried in floating point and end in integers again; a file may say anything.
+ */
+static rep_status check_range(const rep_graph *graph, rep_id id, const rep_tensors *file,
+                              const float *values) {
+    const char *name = graph->tensors[id].name;
+    const rep_int8_range *range = rep_int8_range_of(graph, name);
+    const size_t count = rep_shape_count(graph->tensors[id].shape);
+    for (size_t i = 0; i < count && range != NULL; i++) {
+        const double v = (double)values[i];
+        const bool is_within = v >= range->low && v <= range->high;
+        if (is_within && (!range->is_whole || v == nearbyint(v))) { continue; }
+        if (!range->is_whole) {
+            return rep_fail(REP_ERR_DATA,
+                            "%s: tensor \"%s\" holds %g, wanted finite scales above 0; make the "
+                            "int8 net again",
+                            rep_tensors_name(file), name, v);
+        }
+        return rep_fail(REP_ERR_DATA,
+                        "%s: tensor \"%s\" holds %.10g, wanted whole numbers from %.0f to %.0f; "
+                        "make the int8 net again",
+                        rep_tensors_name(file), name, v, range->low, range->high);
+    }
+    return REP_OK;
+}
+
 static rep_status load_tensor(const rep_graph *graph, rep_program *program, rep_id id,
                               const rep_tensors *file, const char *name) {
     float *values = NULL;
     REP_TRY(read_tensor(&values, graph, id, file, name));
     const size_t count = rep_shape_count(rep_graph_shape(graph, id));
-    const rep_status status = rep_program_write(program, id, values, count);
+    rep_status status = check_range(graph, id, file, values);
+    if (status == REP_OK) { status = rep_program_write(program, id, values, count); }
     free(values);
     return status;
 }
