@@ -268,13 +268,19 @@ rep_status rep_int8_rewrite(rep_graph *graph, const char *only) {
 /* ---- values ------------------------------------------------------------------------------------
  */
 
-/* Range and zero point as ONNX's QuantizeLinear takes them; 0 is a whole number of the scale. */
+/* Range and zero point as ONNX's QuantizeLinear takes them; 0 is a whole number of the scale. The
+ * zero point is rounded first and the scale then holds both ends: with the scale of the whole range
+ * a symmetric one would have 127.5 in front of 0, and every pixel would lie between two numbers. */
 static void set_input(rep_int8_values *out, double low, double high) {
     low = fmin(low, 0);
     high = fmax(high, 0);
-    const double scale = high > low ? (high - low) / REP_INT8_INPUT_MOST : 1;
-    out->input_scale = (float)scale;
-    out->input_zero = (float)nearbyint(-low / scale);
+    const double most = REP_INT8_INPUT_MOST;
+    const double zero = high > low ? nearbyint(-low / (high - low) * most) : 0;
+    double scale = 0;
+    if (zero > 0) { scale = -low / zero; }
+    if (zero < most) { scale = fmax(scale, high / (most - zero)); }
+    out->input_scale = scale >= (double)FLT_MIN ? (float)scale : 1;
+    out->input_zero = (float)zero;
 }
 
 void rep_int8_quantize(rep_int8_values *out, const float *weight, const float *bias, size_t n,
