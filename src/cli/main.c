@@ -1,4 +1,5 @@
 /* main.c - finds the command that was asked for and runs it. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,7 +53,7 @@ static int unknown_command(const char *word) {
     return rep_status_exit_code(REP_ERR_ARGUMENT);
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return rep_status_exit_code(REP_ERR_ARGUMENT);
@@ -79,3 +80,19 @@ int main(int argc, char **argv) {
     }
     return unknown_command(name);
 }
+
+/* A command that printed what nobody got has failed, whatever it says. Of text that was written
+ * earlier the stream knows only that it failed. */
+static int finish(int code) {
+    if (code != 0) { return code; }
+    if (fflush(stdout) != 0) {
+        (void)rep_fail(REP_ERR_IO, "standard output: %s", strerror(errno));
+    } else if (ferror(stdout)) {
+        (void)rep_fail(REP_ERR_IO, "standard output: cut off; is the disk full?");
+    } else {
+        return 0;
+    }
+    return cli_fail();
+}
+
+int main(int argc, char **argv) { return finish(run(argc, argv)); }
