@@ -193,9 +193,28 @@ mkdir -p folder-empty/{train,test}/{a,b}
 bad 3 'folder-empty' "${train[@]}" DATASETS.NAME folder DATASETS.ROOT folder-empty INPUT.SIZE 32 "${refused[@]}"
 untouched out/refused
 
-# An output folder that cannot be: below a file; and a disk that is full after a few bytes.
+# What was printed went nowhere: to a full device, or into a file that must not grow.
+to_sink() {
+    (trap '' XFSZ && ulimit -f 0 && exec "$program" "$@" >"$sink") 2>&1 | cat >&2
+    return "${PIPESTATUS[0]}"
+}
+program=$repopt repopt=to_sink
+for sink in "$work/lost" /dev/full; do
+    [ "$sink" != /dev/full ] || [ -c /dev/full ] || continue
+    for words in --help --version 'scales --help' "scales $search" "inspect $search" "inspect --json $search" \
+        'config --defaults' devices; do
+        read -ra words <<<"$words"
+        bad 3 'standard output: (No space left|File too large|cut off)' "${words[@]}"
+    done
+    bad 3 'standard output: ' test "${small[@]}" --json MODEL.WEIGHT out/normal/model_final.safetensors
+    bad 2 'unknown command' trian
+done
+repopt=$program
+
+# An output folder that cannot be: a file, or below one; and a disk that is full after a few bytes.
 bad 3 'all.yaml' "${train[@]}" OUTPUT_DIR all.yaml/out
 bad 3 'all.yaml' quickstart --out all.yaml/quick "${small[@]}"
+bad 3 '--out: all.yaml is a file, wanted a folder' quickstart --out all.yaml "${small[@]}"
 program=$repopt
 on_full_disk() (
     trap '' XFSZ

@@ -48,6 +48,9 @@ REP_NODISCARD rep_status cli_take_int(cli_words *words, const char *name, int64_
                                       int64_t *out);
 REP_NODISCARD rep_status cli_take_number(cli_words *words, const char *name, double low,
                                          double high, double *out);
+/* The same for a number above `low`, which itself is refused. */
+REP_NODISCARD rep_status cli_take_number_above(cli_words *words, const char *name, double low,
+                                               double high, double *out);
 /* Removes --config-file FILE and reads all remaining words as KEY VALUE or KEY=VALUE. The caller
  * destroys *out. */
 REP_NODISCARD rep_status cli_take_config(cli_words *words, rep_config **out);
@@ -59,6 +62,9 @@ bool cli_is_setting(const char *word);
  * `weights` is MODEL.WEIGHT. The caller destroys *out. */
 REP_NODISCARD rep_status cli_config_of_weights(rep_config **out, const char *config_file,
                                                const char *weights);
+/* Opens a file of weights before the work and tells whether it is an int8 net's. REP_ERR_IO,
+ * REP_ERR_DATA. */
+REP_NODISCARD rep_status cli_look_at_weights(const char *path, bool *is_int8);
 /* Removes --device NAME and --threads N; both stay as they are when absent. Then what
  * cli_take_vulkan removes. */
 REP_NODISCARD rep_status cli_take_device(cli_words *words, const char **device, int *threads);
@@ -77,6 +83,9 @@ REP_NODISCARD rep_status cli_take_vulkan(cli_words *words);
     "  --vulkan-validate      fail at the first message of the Khronos validation layer\n"         \
     "  --vulkan-validate-gpu  the same with its GPU-assisted checks, slowly\n"                     \
     "  --vulkan-small         use no more than what every Vulkan 1.1 device has\n"
+/* Said wherever an .onnx with int8 weights was written. */
+#define CLI_UINT8_HINT                                                                             \
+    "for ONNX Runtime on x86 processors without VNNI: repopt export --uint8-weights"
 /* REP_ERR_ARGUMENT when a word that is left looks like an option; where the rest are files. */
 REP_NODISCARD rep_status cli_no_options(const cli_words *words);
 /* REP_ERR_ARGUMENT when a word is left over; call last where no config is taken. */
@@ -132,13 +141,21 @@ REP_NODISCARD rep_status cli_profile_close(cli_profile *profile, FILE *table);
 /* ---- folder.c: the folder that --out names, and whole files -------------------------------------
  */
 enum { CLI_PATH_BYTES = 4096 };
-/* Makes it and its parents. REP_ERR_IO. */
+/* REP_ERR_IO where `path` is no folder that can be written in and cannot be made one; before the
+ * work. Makes nothing, so that a run that is refused leaves nothing. */
+REP_NODISCARD rep_status cli_folder_check(const char *path);
+/* Makes it and its parents; one that is there must be a folder that can be written in. REP_ERR_IO.
+ */
 REP_NODISCARD rep_status cli_folder_make(const char *path);
 /* "folder/name" into path[CLI_PATH_BYTES]; REP_ERR_IO when it does not fit. */
 REP_NODISCARD rep_status cli_path_join(char path[CLI_PATH_BYTES], const char *folder,
                                        const char *name);
-/* REP_ERR_IO where `path` cannot be made because of its folder; before long work, so that a bad
- * path costs nothing. */
+/* Whether both names are of one file, by whatever path; false where one is absent. */
+bool cli_is_same_file(const char *a, const char *b);
+/* REP_ERR_IO where `path` is a folder, which no file replaces. */
+REP_NODISCARD rep_status cli_file_is_no_folder(const char *path);
+/* REP_ERR_IO where `path` is a folder or cannot be made because of its own; before long work, so
+ * that a bad path costs nothing. */
 REP_NODISCARD rep_status cli_file_check(const char *path);
 /* Makes a file of what write(context, stream) prints, whole or not at all. REP_ERR_IO. */
 REP_NODISCARD rep_status cli_file_write(const char *path,

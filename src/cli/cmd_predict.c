@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "repopt/paint.h"
@@ -101,9 +100,7 @@ static rep_status make_target(char **out, const predict *p, const char *name) {
 }
 
 static rep_status check_input(const char *file, const char *target) {
-    struct stat a, b;
-    if (stat(file, &a) != 0 || stat(target, &b) != 0) { return REP_OK; }
-    if (a.st_dev != b.st_dev || a.st_ino != b.st_ino) { return REP_OK; }
+    if (!cli_is_same_file(file, target)) { return REP_OK; }
     return rep_fail(REP_ERR_ARGUMENT,
                     "--out: %s would be overwritten by its own drawing; choose another folder",
                     file);
@@ -136,6 +133,7 @@ static rep_status make_targets(predict *p) {
     p->found = calloc(count, sizeof *p->found);
     if (!p->found) { return rep_fail(REP_ERR_MEMORY, "predict: no memory"); }
     if (!p->out) { return REP_OK; }
+    REP_TRY(cli_folder_check(p->out));
     p->targets = calloc(count, sizeof *p->targets);
     if (!p->targets) { return rep_fail(REP_ERR_MEMORY, "predict: no memory"); }
     for (size_t i = 0; i < count; i++) {

@@ -263,6 +263,7 @@ static rep_status take_options(quickstart *q) {
     REP_TRY(take_task(q));
     REP_TRY(cli_take_int(&q->words, "--seed", 0, INT64_MAX, &seed));
     REP_TRY(cli_take_device(&q->words, &q->device, &q->threads));
+    REP_TRY(cli_folder_check(q->folder));
     q->report.seed = (uint64_t)seed;
     return name_runs(q);
 }

@@ -34,7 +34,10 @@ typedef struct test_run {
 
 static rep_status show(const test_run *t, const judged *j) {
     const rep_values *v = rep_config_values(t->options.config);
-    if (t->out) { REP_TRY(judged_write(t->out, j, v->model_weight)); }
+    if (t->out) {
+        REP_TRY(cli_folder_make(t->out));
+        REP_TRY(judged_write(t->out, j, v->model_weight));
+    }
     if (t->is_json) { return judged_print_json(stdout, j); }
     judged_print(stdout, j);
     return REP_OK;
@@ -67,18 +70,16 @@ static rep_status check_out(const test_run *t) {
     if (!t->out) { return REP_OK; }
     rep_body body;
     REP_TRY(rep_body_from_config(&body, rep_config_values(t->options.config)));
-    if (body == REP_BODY_YUMIN) { return cli_folder_make(t->out); }
+    if (body == REP_BODY_YUMIN) { return cli_folder_check(t->out); }
     return rep_fail(REP_ERR_ARGUMENT, "--out: is for detectors; a classifier's result is one line");
 }
 
 /* A file says itself what it is; --int8 is for who wants to be sure. */
 static rep_status check_int8(const test_run *t) {
     const char *path = rep_config_values(t->options.config)->model_weight;
-    rep_tensors *file = NULL;
+    bool is_int8 = false;
     if (!t->is_int8 || path[0] == '\0') { return REP_OK; }
-    REP_TRY(rep_tensors_open(&file, path));
-    const bool is_int8 = rep_tensors_metadata(file, "int8") != NULL;
-    rep_tensors_close(file);
+    REP_TRY(cli_look_at_weights(path, &is_int8));
     if (is_int8) { return REP_OK; }
     return rep_fail(REP_ERR_DATA,
                     "--int8: %s is a net in float32; make its int8 net by repopt quantize "

@@ -73,19 +73,30 @@ rep_status cli_take_int(cli_words *words, const char *name, int64_t low, int64_t
     return REP_OK;
 }
 
-rep_status cli_take_number(cli_words *words, const char *name, double low, double high,
-                           double *out) {
+static rep_status take_number(cli_words *words, const char *name, double low, double high,
+                              bool is_above, double *out) {
     const char *text = NULL;
     REP_TRY(cli_take_value(words, name, &text));
     if (text == NULL) { return REP_OK; }
     char *end = NULL;
     const double value = strtod(text, &end);
-    if (end == text || *end != '\0' || !(value >= low && value <= high)) {
-        return rep_fail(REP_ERR_ARGUMENT, "%s: \"%s\" is not a number from %g to %g", name, text,
-                        low, high);
+    const bool is_high_enough = is_above ? value > low : value >= low;
+    if (end == text || *end != '\0' || !is_high_enough || !(value <= high)) {
+        return rep_fail(REP_ERR_ARGUMENT, "%s: \"%s\" is not a number %s %g %s %g", name, text,
+                        is_above ? "above" : "from", low, is_above ? "and up to" : "to", high);
     }
     *out = value;
     return REP_OK;
+}
+
+rep_status cli_take_number(cli_words *words, const char *name, double low, double high,
+                           double *out) {
+    return take_number(words, name, low, high, false, out);
+}
+
+rep_status cli_take_number_above(cli_words *words, const char *name, double low, double high,
+                                 double *out) {
+    return take_number(words, name, low, high, true, out);
 }
 
 /* A word that begins with '-' and is no number can only be a mistyped option. */
@@ -169,6 +180,14 @@ rep_status cli_config_of_weights(rep_config **out, const char *config_file, cons
         return status;
     }
     *out = config;
+    return REP_OK;
+}
+
+rep_status cli_look_at_weights(const char *path, bool *is_int8) {
+    rep_tensors *file = NULL;
+    REP_TRY(rep_tensors_open(&file, path));
+    *is_int8 = rep_tensors_metadata(file, "int8") != NULL;
+    rep_tensors_close(file);
     return REP_OK;
 }
 
