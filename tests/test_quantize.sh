@@ -45,7 +45,7 @@ good '^largest difference by the fold' export --weights repopt/model_final.safet
 good 'pictures of 32 x 32' export --weights repopt/model_final.safetensors --int8 step.onnx
 good '^  stage0.conv.bias +I32 +\[8\]$' inspect step.onnx
 good '"int8.pictures":"64"' inspect --json step.onnx
-good 'uint8-weights' export --weights one/model_int8.safetensors again.onnx
+good '^for ONNX Runtime on x86 processors without VNNI: repopt export --uint8-weights$' export --weights one/model_int8.safetensors again.onnx
 good '^  stage0.conv.weight.zero_point +I8' inspect again.onnx
 good 'pictures of 32 x 32' export --weights one/model_int8.safetensors --uint8-weights --pixels unsigned.onnx
 good '^  stage0.conv.weight +U8 +\[8, 3, 3, 3\]$' inspect unsigned.onnx
@@ -54,10 +54,13 @@ good '^two/report.html$' quantize --weights repopt/model_final.safetensors --wei
     --method kl --calibrate 16 --out two
 has 'search/model_final.safetensors</th><td>top-1' two/report.html
 has 'input of stage2.0.conv' two/report.html
-for file in model_int8 model_int8_2; do
-    [ -s two/$file.safetensors ] && [ -s two/$file.onnx ] || complain "two: $file is missing"
+for file in model_int8.safetensors model_int8.onnx model_int8_2.safetensors model_int8_2.onnx; do
+    checks=$((checks + 1))
+    [ -s two/$file ] || complain "two: $file is missing"
 done
+has 'without VNNI: repopt export --uint8-weights$' stdout
 good 'kl over 16 pictures' quantize --weights repopt/model_final.safetensors --method kl --calibrate 16
+good 'percentile 99.999999 over 4 ' quantize --weights repopt/model_final.safetensors --percentile 99.999999 --calibrate 4
 # A folded file gives the same net.
 good 'folded.safetensors' export --weights repopt/model_final.safetensors --fold folded.safetensors
 good 'report.html' quantize --weights folded.safetensors --calibrate 20 --out again
@@ -91,12 +94,51 @@ bad 2 'no weights given' quantize --out empty
 bad 2 'calibrate' quantize --weights "$w" --calibrate 0 --out empty
 bad 2 'the training split has 64' quantize --weights "$w" --calibrate 65 --out empty
 bad 2 'there is no "entropy"' quantize --weights "$w" --method entropy --calibrate 8 --out empty
-bad 2 'percentile' quantize --weights "$w" --percentile 20 --calibrate 8 --out empty
+for percentile in 20 50 100.5 nan; do
+    bad 2 "--percentile: \"$percentile\" is not a number above 50 and up to 100" quantize --weights "$w" \
+        --percentile $percentile --calibrate 8 --out empty
+done
+bad 2 '--percentile is for --method percentile, not kl' quantize --weights "$w" --percentile 60 --method kl --out empty
+bad 2 'no weights given' quantize --weights "$w" --weights '' --out empty
 bad 2 '"--metod" is not understood' quantize --weights "$w" --metod kl --out empty
 bad 3 'absent.safetensors' quantize --weights absent.safetensors --out empty
 bad 3 'cifar10|absent' quantize --weights "$w" --calibrate 8 --out empty DATASETS.NAME=cifar10 DATASETS.ROOT=absent
 bad 3 'of another model' quantize --weights "$w" --calibrate 8 --out empty MODEL.VGG.WIDTHS='(8,8,16,24)'
 bad 3 'is an int8 net already' quantize --weights one/model_int8.safetensors --calibrate 8 --out empty
+# Nothing is begun when a net behind the first is bad, nor is --out made.
+several=(quantize --calibrate 8 --weights "$w" --weights)
+bad 3 'absent.safetensors' "${several[@]}" absent.safetensors --out fresh
+bad 3 'is an int8 net already' "${several[@]}" one/model_int8.safetensors --out fresh
+bad 2 'NO_SUCH.KEY' "${several[@]}" search/model_final.safetensors --out fresh NO_SUCH.KEY=1
+bad 3 'of another model' "${several[@]}" search/model_final.safetensors --out fresh MODEL.VGG.WIDTHS='(8,8,16,24)'
+bad 2 'the training split has 64' quantize --weights "$w" --calibrate 65 --out fresh/deep
+checks=$((checks + 1))
+[ ! -e fresh ] || complain 'quantize: a refused run made its folder'
+# What fails later says which files are there.
+bad 3 'of another model' "${several[@]}" per_level/model_final.safetensors --out later MODEL.YUMIN.FPN_CHANNELS=24
+has '^written before the failure: later/model_int8.safetensors, later/model_int8.onnx$' stderr
+# No net is written over the weights of another, by whatever name.
+for file in model_int8.safetensors model_int8.onnx model_int8_2.safetensors report.html; do
+    mkdir over
+    cp "$w" over/$file
+    ln -s over/$file link.safetensors
+    for weights in over/$file link.safetensors; do
+        bad 2 "over/$file would be written over the weights $weights" "${several[@]}" $weights --out over
+    done
+    checks=$((checks + 1))
+    cmp -s "$w" over/$file && [ "$(ls over)" = $file ] || complain "quantize: something was written to over"
+    rm -r over link.safetensors
+done
+# A folder where a file is to be, and a file where the folder is to be.
+mkdir -p blocked/model_int8_2.onnx
+bad 3 'blocked/model_int8_2.onnx: is a folder' "${several[@]}" search/model_final.safetensors --out blocked
+untouched blocked
+echo words >file
+for folder in file file/deep; do
+    bad 3 "--out: $folder.*(is a file, wanted a folder|Not a directory)" quantize --weights "$w" --calibrate 8 --out $folder
+    checks=$((checks + 1))
+    [ ! -s stdout ] || complain "quantize --out $folder: told only after the work"
+done
 bad 3 'is an int8 net already' export --weights one/model_int8.safetensors --fold empty/x.pth
 bad 3 'is an int8 net already' export --weights one/model_int8.safetensors --int8 empty/x.safetensors
 bad 2 'int8 nets are written as .onnx or .safetensors' export --weights "$w" --int8 empty/x.pth

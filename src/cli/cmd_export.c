@@ -89,7 +89,7 @@ static void print_result(const export_run *x, const rep_export_result *r) {
     if (r->height > 0) { printf(", pictures of %d x %d pixels", r->width, r->height); }
     puts("");
     if (r->is_int8 && !x->options.has_uint8_weights) {
-        puts("for ONNX Runtime on x86 processors without VNNI give --uint8-weights as well");
+        puts(CLI_UINT8_HINT);
     }
     if (!r->is_folded) { return; }
     printf("largest difference by the fold: %.2g of the largest value, at %s, over %d %s (bound "

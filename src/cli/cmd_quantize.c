@@ -21,11 +21,15 @@ static const char help[] =
     "  --calibrate N       so many training pictures, without augmentation (default 512, or all\n"
     "                      where there are fewer)\n"
     "  --method NAME       percentile (default), minmax, kl: which range an activation keeps\n"
-    "  --percentile P      of that method: so many per cent of the values lie within\n"
-    "                      (default 99.99)\n"
+    "  --percentile P      of that method: so many per cent of the values lie within; above 50,\n"
+    "                      up to 100 (default 99.99)\n"
     "  --out FOLDER        gets model_int8.safetensors and .onnx (of further nets model_int8_2\n"
     "                      and so on) and report.html; without it nothing is "
-    "written\n" CLI_DEVICE_HELP
+    "written\n" CLI_DEVICE_HELP "\nA row a layer:\n"
+    "  zero      whole number, 0 to 255, that stands for 0 in the layer's input\n"
+    "  sum/2^24  most that a sum may come to, over 2^24, up to which float32 counts exactly\n"
+    "  own err   only this layer in whole numbers: relative squared error of what it gives\n"
+    "  net err   the same at the net's outputs\n"
     "\nrepopt test and repopt predict take the .safetensors as any other; the .onnx is for other\n"
     "programs (QuantizeLinear and DequantizeLinear; repopt export writes it with --decode or\n"
     "--pixels, too).\n\n"
@@ -40,6 +44,8 @@ static const char help[] =
 typedef struct quantize_run {
     rep_quantize_options options;
     const char *config_file, *out, *method;
+    rep_config *configs[QUANTIZE_NETS]; /* of each net */
+    size_t written;                     /* files of nets that are finished, two a net */
     quantize_page page;
     char method_text[64];
     cli_progress progress;
@@ -52,13 +58,13 @@ static rep_status take_weights(quantize_run *q, cli_words *words) {
     for (;;) {
         const char *file = NULL;
         REP_TRY(cli_take_value(words, "--weights", &file));
-        if (!file) { break; }
+        if (!file && q->page.count > 0) { return REP_OK; }
+        if (!file || !file[0]) { break; }
         if (q->page.count == QUANTIZE_NETS) {
             return rep_fail(REP_ERR_ARGUMENT, "quantize: more than %d nets", QUANTIZE_NETS);
         }
         q->page.nets[q->page.count++].weights = file;
     }
-    if (q->page.count > 0 && q->page.nets[0].weights[0]) { return REP_OK; }
     return rep_fail(REP_ERR_ARGUMENT, "quantize: no weights given; write repopt quantize --weights "
                                       "out/model_final.safetensors --out out/int8");
 }
@@ -78,30 +84,43 @@ static rep_status read_method(rep_calibration *out, const char *name) {
                     name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
+static rep_status take_method(quantize_run *q, cli_words *words) {
+    rep_quantize_options *o = &q->options;
+    REP_TRY(cli_take_value(words, "--method", &q->method));
+    REP_TRY(cli_take_number_above(words, "--percentile", 50, 100, &o->percentile));
+    if (q->method) { REP_TRY(read_method(&o->method, q->method)); }
+    const char *name = rep_calibration_name(o->method);
+    if (o->method != REP_CALIBRATE_PERCENTILE && o->percentile > 0) {
+        return rep_fail(REP_ERR_ARGUMENT,
+                        "quantize: --percentile is for --method percentile, not %s; leave one out",
+                        name);
+    }
+    if (o->percentile == 0) { o->percentile = 99.99; }
+    snprintf(q->method_text, sizeof q->method_text,
+             o->method == REP_CALIBRATE_PERCENTILE ? "%s %.10g" : "%s", name, o->percentile);
+    q->page.method = q->method_text;
+    return REP_OK;
+}
+
 static rep_status take_options(quantize_run *q, cli_words *words) {
     rep_quantize_options *o = &q->options;
-    double percentile = 99.99;
     REP_TRY(take_weights(q, words));
     REP_TRY(cli_take_value(words, "--config-file", &q->config_file));
     REP_TRY(cli_take_value(words, "--out", &q->out));
-    REP_TRY(cli_take_value(words, "--method", &q->method));
     REP_TRY(cli_take_int(words, "--calibrate", 1, 100000000, &o->picture_count));
-    REP_TRY(cli_take_number(words, "--percentile", 50, 100, &percentile));
+    REP_TRY(take_method(q, words));
     REP_TRY(cli_take_device(words, &o->device, &o->threads));
-    if (q->method) { REP_TRY(read_method(&o->method, q->method)); }
-    o->percentile = percentile;
-    const char *name = rep_calibration_name(o->method);
-    snprintf(q->method_text, sizeof q->method_text,
-             o->method == REP_CALIBRATE_PERCENTILE ? "%s %g" : "%s", name, percentile);
-    q->page.method = q->method_text;
-    return q->out ? cli_folder_make(q->out) : REP_OK;
+    return cli_no_options(words);
 }
 
 /* ---- what it says -----------------------------------------------------------------------------
  */
 
+/* The first call comes when everything that was given has been looked at: only then is the folder
+ * made. Where that fails after all, so does the file in it, with the reason. */
 static void show_progress(void *context, const char *what, uint64_t done, uint64_t total) {
     quantize_run *q = context;
+    if (q->out && done == 0) { (void)!cli_folder_make(q->out); }
     cli_progress_count(&q->progress, done, total, what);
 }
 
@@ -133,8 +152,11 @@ static void print_net(const quantize_run *q, const quantize_net *net) {
     print_layers(r);
 }
 
-/* ---- the work ---------------------------------------------------------------------------------
+/* ---- before the work --------------------------------------------------------------------------
  */
+
+enum { ENDINGS = 2 };
+static const char *const endings[ENDINGS] = {"safetensors", "onnx"};
 
 /* "out/model_int8.safetensors", of the second net "out/model_int8_2.safetensors". */
 static rep_status name_file(char path[CLI_PATH_BYTES], const quantize_run *q, size_t index,
@@ -145,38 +167,98 @@ static rep_status name_file(char path[CLI_PATH_BYTES], const quantize_run *q, si
     return cli_path_join(path, q->out, name);
 }
 
-/* The same net for other programs. */
-static rep_status export_net(const quantize_run *q, size_t index, rep_config *config,
-                             const char *weights) {
+/* A file of this run must not stand where any net is read from, be it one that comes later. */
+static rep_status check_target(const quantize_run *q, const char *path) {
+    REP_TRY(cli_file_is_no_folder(path));
+    for (size_t i = 0; i < q->page.count; i++) {
+        const char *weights = rep_config_values(q->configs[i])->model_weight;
+        if (!cli_is_same_file(path, weights)) { continue; }
+        return rep_fail(REP_ERR_ARGUMENT,
+                        "--out: %s would be written over the weights %s; choose another folder",
+                        path, weights);
+    }
+    return REP_OK;
+}
+
+static rep_status check_targets(const quantize_run *q) {
     char path[CLI_PATH_BYTES];
+    if (!q->out) { return REP_OK; }
+    REP_TRY(cli_folder_check(q->out));
+    for (size_t i = 0; i < q->page.count * ENDINGS; i++) {
+        REP_TRY(name_file(path, q, i / ENDINGS, endings[i % ENDINGS]));
+        REP_TRY(check_target(q, path));
+    }
+    REP_TRY(cli_path_join(path, q->out, "report.html"));
+    return check_target(q, path);
+}
+
+/* Settings and weights of every net, before the first is worked on. */
+static rep_status look_at_nets(quantize_run *q, const cli_words *words) {
+    for (size_t i = 0; i < q->page.count; i++) {
+        bool is_int8 = false;
+        REP_TRY(cli_config_of_weights(&q->configs[i], q->config_file, q->page.nets[i].weights));
+        REP_TRY(
+            rep_config_merge_pairs(q->configs[i], words->count, (const char *const *)words->items));
+        const char *weights = rep_config_values(q->configs[i])->model_weight;
+        REP_TRY(cli_look_at_weights(weights, &is_int8));
+        if (!is_int8) { continue; }
+        return rep_fail(REP_ERR_DATA,
+                        "%s: is an int8 net already; give the net that it was made of", weights);
+    }
+    return check_targets(q);
+}
+
+/* ---- the work ---------------------------------------------------------------------------------
+ */
+
+/* The same net for other programs. */
+static rep_status export_net(quantize_run *q, size_t index, const char *weights) {
+    char path[CLI_PATH_BYTES];
+    rep_config *config = q->configs[index];
     const rep_export_options options = {
         .config = config, .path = path, .threads = q->options.threads};
     rep_export_result told;
-    REP_TRY(name_file(path, q, index, "onnx"));
+    q->written++;
+    REP_TRY(name_file(path, q, index, endings[1]));
     REP_TRY(rep_config_merge_pairs(config, 2, (const char *const[]){"MODEL.WEIGHT", weights}));
-    return rep_export(&told, &options);
+    REP_TRY(rep_export(&told, &options));
+    q->written++;
+    return REP_OK;
 }
 
-static rep_status quantize_net_at(quantize_run *q, size_t index, const cli_words *words) {
+static rep_status quantize_net_at(quantize_run *q, size_t index) {
     quantize_net *net = &q->page.nets[index];
     char path[CLI_PATH_BYTES];
-    rep_config *config = NULL;
-    if (q->out) { REP_TRY(name_file(path, q, index, "safetensors")); }
-    REP_TRY(cli_config_of_weights(&config, q->config_file, net->weights));
-    rep_status status =
-        rep_config_merge_pairs(config, words->count, (const char *const *)words->items);
-    q->options.config = config;
+    if (q->out) { REP_TRY(name_file(path, q, index, endings[0])); }
+    q->options.config = q->configs[index];
     q->options.path = q->out ? path : NULL;
-    if (status == REP_OK) { status = rep_quantize(&net->result, &q->options); }
-    if (status == REP_OK && q->out) { status = export_net(q, index, config, path); }
-    rep_config_destroy(config);
+    rep_status status = rep_quantize(&net->result, &q->options);
+    if (status == REP_OK && q->out) { status = export_net(q, index, path); }
     cli_progress_erase(&q->progress);
     if (status == REP_OK) { print_net(q, net); }
     return status;
 }
 
-static rep_status quantize(quantize_run *q, const cli_words *words) {
+/* A failure leaves the files of the nets before it, whole; says so on one line. */
+static void tell_written(const quantize_run *q) {
     char path[CLI_PATH_BYTES];
+    for (size_t i = 0; i < q->written; i++) {
+        if (name_file(path, q, i / ENDINGS, endings[i % ENDINGS]) != REP_OK) { continue; }
+        fprintf(stderr, "%s%s%s", i == 0 ? "written before the failure: " : ", ", path,
+                i + 1 == q->written ? "\n" : "");
+    }
+}
+
+static rep_status write_report(const quantize_run *q) {
+    char path[CLI_PATH_BYTES];
+    REP_TRY(cli_path_join(path, q->out, "report.html"));
+    REP_TRY(quantize_page_write(path, &q->page));
+    puts(CLI_UINT8_HINT);
+    printf("%s\n", path);
+    return REP_OK;
+}
+
+static rep_status quantize(quantize_run *q) {
     cli_progress_init(&q->progress, "");
     q->options.stop = cli_stop_on_signals();
     q->options.on_progress = show_progress;
@@ -184,15 +266,12 @@ static rep_status quantize(quantize_run *q, const cli_words *words) {
     rep_log_set(cli_log_line, &q->progress);
     rep_status status = REP_OK;
     for (size_t i = 0; i < q->page.count && status == REP_OK; i++) {
-        status = quantize_net_at(q, i, words);
+        status = quantize_net_at(q, i);
     }
     rep_log_set(NULL, NULL);
-    REP_TRY(status);
-    if (!q->out) { return REP_OK; }
-    REP_TRY(cli_path_join(path, q->out, "report.html"));
-    REP_TRY(quantize_page_write(path, &q->page));
-    printf("%s\n", path);
-    return REP_OK;
+    if (status == REP_OK && q->out) { status = write_report(q); }
+    if (status != REP_OK) { tell_written(q); }
+    return status;
 }
 
 int cmd_quantize(int argc, char **argv) {
@@ -200,8 +279,11 @@ int cmd_quantize(int argc, char **argv) {
     if (cli_take_help(&words, help)) { return 0; }
     quantize_run q = {.page = {.count = 0}};
     rep_status status = take_options(&q, &words);
-    if (status == REP_OK) { status = cli_no_options(&words); }
-    if (status == REP_OK) { status = quantize(&q, &words); }
-    for (size_t i = 0; i < q.page.count; i++) { rep_quantize_result_clear(&q.page.nets[i].result); }
+    if (status == REP_OK) { status = look_at_nets(&q, &words); }
+    if (status == REP_OK) { status = quantize(&q); }
+    for (size_t i = 0; i < q.page.count; i++) {
+        rep_quantize_result_clear(&q.page.nets[i].result);
+        rep_config_destroy(q.configs[i]);
+    }
     return status == REP_OK ? 0 : cli_fail();
 }
