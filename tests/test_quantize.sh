@@ -49,10 +49,14 @@ good '^for ONNX Runtime on x86 processors without VNNI: repopt export --uint8-we
 good '^  stage0.conv.weight.zero_point +I8' inspect again.onnx
 good 'pictures of 32 x 32' export --weights one/model_int8.safetensors --uint8-weights --pixels unsigned.onnx
 good '^  stage0.conv.weight +U8 +\[8, 3, 3, 3\]$' inspect unsigned.onnx
+good 'pictures of 32 x 32' export --weights one/model_int8.safetensors --int8 again.onnx
 # Side by side.
 good '^two/report.html$' quantize --weights repopt/model_final.safetensors --weights search/model_final.safetensors \
     --method kl --calibrate 16 --out two
-has 'search/model_final.safetensors</th><td>top-1' two/report.html
+has '<span class="key k2"></span>net 2: search/model_final.safetensors</th><td>top-1' two/report.html
+has '<th scope="col"><span class="key k2"></span>net 2, outputs</th></tr>' two/report.html
+has 'aria-label="net 2, weights of stage2.0.conv' two/report.html
+has '<figcaption>net 2: input, scale' two/report.html
 has 'input of stage2.0.conv' two/report.html
 for file in model_int8.safetensors model_int8.onnx model_int8_2.safetensors model_int8_2.onnx; do
     checks=$((checks + 1))
@@ -86,6 +90,16 @@ good 'pictures of 96 x 96' export --weights shared/model_final.safetensors --int
 good '^  boxes +F32 ' inspect decoded.onnx
 good 'pics' synth --out pics --count 1 --size 96
 good '"label"' predict --min-score 0 --weights shared/int8/model_int8.safetensors pics/test
+
+# Nets of other layers side by side: each has its rows, numbers and colour.
+good 'model_int8_4.safetensors|mixed/report.html' quantize --calibrate 8 --weights repopt/model_final.safetensors \
+    --weights shared/model_final.safetensors --weights repopt/model_final.safetensors \
+    --weights folded.safetensors --out mixed
+has '<tr><th scope="row">stage0.conv</th><td>[^<]+</td><td class="soft">-</td>' mixed/report.html
+has '<tr><th scope="row">head.cls.0.conv1.conv</th><td class="soft">-</td><td>' mixed/report.html
+has '<path class="a4" ' mixed/report.html
+checks=$((checks + 1))
+[ "$(grep -c '<tr><th scope="row">stage1.0.conv</th>' mixed/report.html)" = 1 ] || complain 'report: a layer twice'
 
 # ---- what is refused ------------------------------------------------------------------------------
 mkdir empty
