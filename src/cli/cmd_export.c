@@ -12,14 +12,15 @@ static const char help[] =
     "                           boxes, scores, classes and keypoints\n"
     "  .safetensors, .pth, .pt  the folded net: every block is one convolution with bias, BN and\n"
     "                           branches are gone. repopt test and repopt predict take it as any\n"
-    "                           other checkpoint; it cannot be trained on. Wants --fold\n\n"
+    "                           other checkpoint; it cannot be trained on. Wants --fold, or\n"
+    "                           --int8 (.safetensors only)\n\n"
     "  --weights FILE      the checkpoint; its moving average counts where it has one\n"
     "  --config-file FILE  settings in place of those in the checkpoint\n"
     "  --fold              fold BN and branches away. Both nets are run on pictures of the\n"
     "                      training split, and the largest difference of their outputs is told\n"
     "  --int8              fold, and make it an int8 net (.onnx or .safetensors): repopt quantize\n"
-    "                      does the same and tells what that costs. An int8 net's own file is\n"
-    "                      exported as it is, with or without this word\n"
+    "                      does the same and tells what that costs. An int8 net's own file goes\n"
+    "                      to .onnx as it is, with or without this word\n"
     "  --calibrate N       --int8: ranges of so many training pictures (default 512, or all)\n"
     "  --uint8-weights     .onnx of an int8 net: the same weights as uint8 around 128. ONNX\n"
     "                      Runtime needs that on x86 processors without VNNI, where its kernel\n"
@@ -36,6 +37,8 @@ static const char help[] =
     "  repopt export --weights out/bccd/model_final.safetensors --fold --decode cells.onnx \\\n"
     "      INPUT.SIZE=(416,416)\n"
     "  repopt export --weights out/repopt/model_final.safetensors --int8 net_int8.onnx\n"
+    "  repopt export --weights out/int8/model_int8.safetensors net_int8.onnx\n"
+    "  repopt export --weights out/int8/model_int8.safetensors --uint8-weights net_uint8.onnx\n"
     "  repopt export --config-file vgg_b1.yaml --weights B1.pth --fold B1_folded.pth\n";
 
 typedef struct export_run {
