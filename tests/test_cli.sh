@@ -3,6 +3,7 @@
 # names the thing and the place, the right exit code, and no partial file. Usage: test_cli.sh PROGRAM
 set -uo pipefail
 
+results=$(cd "$(dirname "$0")/../scripts" && pwd)/results
 source "$(dirname "$0")/cli_checks.sh"
 train=(train --quiet --threads 2 "${small[@]}")
 
@@ -234,6 +235,29 @@ bad 4 'quantum' verify --device quantum
 bad 4 'quantum' bench --device quantum --workload peak-fma
 bad 5 'iteration' "${train[@]}" SOLVER.BASE_LR 1e30 OUTPUT_DIR out/nan
 good '.' scales "$search"
+
+# ---- scripts/results: its words in any order, and runs of other settings ---------------------------
+cat >told <<'END'
+#!/bin/sh
+echo "$*" >>calls
+echo '{"top1": 0.5, "loss": 1, "step_ms": 1, "memory_mib": 1, "params": 1}'
+END
+chmod +x told
+program=$repopt repopt=$results
+export REPOPT=$work/told
+good '^\| sgd \| 50.0 / 50.0 \| 50.0 ' data MODEL.VGG.ACT=relu6 7 runs 8 SOLVER.EPOCHS=3
+checks=$((checks + 2))
+[ "$(grep -Ec ' SEED [78] OUTPUT_DIR runs/.* MODEL.VGG.ACT=relu6 SOLVER.EPOCHS=3( |$)' calls)" = 8 ] ||
+    complain 'results: not eight runs with their settings'
+good '^\| sgd \| 50.0 ' data runs 8 MODEL.VGG.ACT=relu6 SOLVER.EPOCHS=3
+[ "$(wc -l <calls)" = 8 ] || complain 'results: a finished run was repeated'
+for settings in '' MODEL.VGG.ACT=relu6 'SOLVER.EPOCHS=3 MODEL.VGG.ACT=relu'; do
+    read -ra words <<<"$settings"
+    checks=$((checks + 1))
+    "$results" data runs 7 "${words[@]}" >stdout 2>stderr
+    [ $? = 2 ] && grep -q 'holds runs of other settings' stderr || complain "results $settings: not refused"
+done
+repopt=$program
 
 echo "$checks checks, $failures failed"
 [ "$failures" = 0 ]
