@@ -114,6 +114,7 @@ for percentile in 20 50 100.5 nan; do
 done
 bad 2 '--percentile is for --method percentile, not kl' quantize --weights "$w" --percentile 60 --method kl --out empty
 bad 2 'no weights given' quantize --weights "$w" --weights '' --out empty
+bad 2 'MODEL.WEIGHT: empty' quantize --weights "$w" --out empty MODEL.WEIGHT=
 bad 2 '"--metod" is not understood' quantize --weights "$w" --metod kl --out empty
 bad 3 'absent.safetensors' quantize --weights absent.safetensors --out empty
 bad 3 'cifar10|absent' quantize --weights "$w" --calibrate 8 --out empty DATASETS.NAME=cifar10 DATASETS.ROOT=absent
@@ -128,6 +129,9 @@ bad 3 'of another model' "${several[@]}" search/model_final.safetensors --out fr
 bad 2 'the training split has 64' quantize --weights "$w" --calibrate 65 --out fresh/deep
 checks=$((checks + 1))
 [ ! -e fresh ] || complain 'quantize: a refused run made its folder'
+bad 3 'absent.safetensors' test --out fresh "${net[@]}" MODEL.WEIGHT absent.safetensors
+checks=$((checks + 1))
+[ ! -e fresh ] || complain 'test: a refused run made its folder'
 # What fails later says which files are there.
 bad 3 'of another model' "${several[@]}" per_level/model_final.safetensors --out later MODEL.YUMIN.FPN_CHANNELS=24
 has '^written before the failure: later/model_int8.safetensors, later/model_int8.onnx$' stderr
@@ -153,6 +157,11 @@ for folder in file file/deep; do
     checks=$((checks + 1))
     [ ! -s stdout ] || complain "quantize --out $folder: told only after the work"
 done
+bad 3 '--out: file is a file, wanted a folder' test --out file "${net[@]}" MODEL.WEIGHT shared/model_final.safetensors
+bad 3 '--out: file is a file, wanted a folder' predict --weights shared/model_final.safetensors --out file pics/test
+bad 3 'blocked: is a folder where a file' predict --weights shared/model_final.safetensors --json blocked pics/test
+mkdir blocked/net.onnx
+bad 3 'net.onnx: is a folder where a file' export --weights "$w" blocked/net.onnx
 bad 3 'is an int8 net already' export --weights one/model_int8.safetensors --fold empty/x.pth
 bad 3 'is an int8 net already' export --weights one/model_int8.safetensors --int8 empty/x.safetensors
 bad 2 'int8 nets are written as .onnx or .safetensors' export --weights "$w" --int8 empty/x.pth

@@ -91,9 +91,7 @@ static void print_result(const export_run *x, const rep_export_result *r) {
     printf("%s: %zu tensors", x->options.path, r->tensor_count);
     if (r->height > 0) { printf(", pictures of %d x %d pixels", r->width, r->height); }
     puts("");
-    if (r->is_int8 && !x->options.has_uint8_weights) {
-        puts(CLI_UINT8_HINT);
-    }
+    if (r->is_int8 && !x->options.has_uint8_weights) { puts(CLI_UINT8_HINT); }
     if (!r->is_folded) { return; }
     printf("largest difference by the fold: %.2g of the largest value, at %s, over %d %s (bound "
            "%.0e)\n",

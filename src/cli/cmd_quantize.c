@@ -45,7 +45,7 @@ typedef struct quantize_run {
     rep_quantize_options options;
     const char *config_file, *out, *method;
     rep_config *configs[QUANTIZE_NETS]; /* of each net */
-    size_t written;                     /* files of nets that are finished, two a net */
+    size_t written;                     /* files of nets that are whole, two a net */
     quantize_page page;
     char method_text[64];
     cli_progress progress;
@@ -200,7 +200,8 @@ static rep_status look_at_nets(quantize_run *q, const cli_words *words) {
         REP_TRY(
             rep_config_merge_pairs(q->configs[i], words->count, (const char *const *)words->items));
         const char *weights = rep_config_values(q->configs[i])->model_weight;
-        REP_TRY(cli_look_at_weights(weights, &is_int8));
+        /* A KEY=VALUE word can take the name away, of which the library has a sentence. */
+        if (weights[0]) { REP_TRY(cli_look_at_weights(weights, &is_int8)); }
         if (!is_int8) { continue; }
         return rep_fail(REP_ERR_DATA,
                         "%s: is an int8 net already; give the net that it was made of", weights);
@@ -218,12 +219,9 @@ static rep_status export_net(quantize_run *q, size_t index, const char *weights)
     const rep_export_options options = {
         .config = config, .path = path, .threads = q->options.threads};
     rep_export_result told;
-    q->written++;
     REP_TRY(name_file(path, q, index, endings[1]));
     REP_TRY(rep_config_merge_pairs(config, 2, (const char *const[]){"MODEL.WEIGHT", weights}));
-    REP_TRY(rep_export(&told, &options));
-    q->written++;
-    return REP_OK;
+    return rep_export(&told, &options);
 }
 
 static rep_status quantize_net_at(quantize_run *q, size_t index) {
@@ -233,7 +231,11 @@ static rep_status quantize_net_at(quantize_run *q, size_t index) {
     q->options.config = q->configs[index];
     q->options.path = q->out ? path : NULL;
     rep_status status = rep_quantize(&net->result, &q->options);
-    if (status == REP_OK && q->out) { status = export_net(q, index, path); }
+    if (status == REP_OK && q->out) {
+        q->written++;
+        status = export_net(q, index, path);
+        q->written += status == REP_OK;
+    }
     cli_progress_erase(&q->progress);
     if (status == REP_OK) { print_net(q, net); }
     return status;
