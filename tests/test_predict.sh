@@ -129,6 +129,9 @@ bad 2 'MODEL.FCOS.NUM_CLASSES: 5, .*3 categories' "${predict[@]}" pics MODEL.FCO
 bad 2 'overwritten by its own drawing' "${predict[@]}" --out pics/test pics/test
 bad 2 'both be drawn as both/000001.png' "${predict[@]}" --out both pics/test pics/train/000001.png
 bad 3 'file' "${predict[@]}" --out file pics/test/000001.png
+mkfifo pipe
+bad 3 'pipe: is no regular file' "${predict[@]}" --json pipe pics/test/000001.png
+[ -p pipe ] || complain 'predict: the pipe is a file now'
 bad 3 'nowhere/found.json' "${predict[@]}" --json nowhere/found.json pics/test/000001.png
 # Checkpoints whose categories are not ours, or not there; the header keeps its length.
 LC_ALL=C sed 's/\\"id\\":1,/\\"ib\\":1,/' "$net" >foreign.safetensors

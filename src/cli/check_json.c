@@ -2,10 +2,10 @@
 #include "cli/check_report.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "repopt/version.h"
 
 /* JSON has no infinity and no NaN: null stands for them. */
@@ -68,17 +68,10 @@ static cJSON *row_of(const rep_check_row *row) {
     return json;
 }
 
-static rep_status write_text(const char *path, const char *text) {
-    char temporary[1024];
-    snprintf(temporary, sizeof temporary, "%s.part", path);
-    FILE *out = fopen(temporary, "w");
-    if (!out) { return rep_fail(REP_ERR_IO, "%s: %s", temporary, strerror(errno)); }
-    const bool is_written = fputs(text, out) >= 0 && fputc('\n', out) != EOF;
-    const bool is_closed = fclose(out) == 0;
-    if (is_written && is_closed && rename(temporary, path) == 0) { return REP_OK; }
-    const int fault = errno;
-    remove(temporary);
-    return rep_fail(REP_ERR_IO, "%s: %s", path, strerror(fault));
+static rep_status write_text(const void *text, FILE *out) {
+    (void)fputs(text, out); /* cli_file_write looks at the stream */
+    (void)fputc('\n', out);
+    return REP_OK;
 }
 
 rep_status check_json_write(const char *path, const check_report *report) {
@@ -96,7 +89,7 @@ rep_status check_json_write(const char *path, const check_report *report) {
     char *text = cJSON_Print(json);
     cJSON_Delete(json);
     if (!text) { return rep_fail(REP_ERR_MEMORY, "%s: no memory to write it", path); }
-    const rep_status status = write_text(path, text);
+    const rep_status status = cli_file_write(path, write_text, text);
     cJSON_free(text);
     return status;
 }

@@ -152,10 +152,10 @@ REP_NODISCARD rep_status cli_path_join(char path[CLI_PATH_BYTES], const char *fo
                                        const char *name);
 /* Whether both names are of one file, by whatever path; false where one is absent. */
 bool cli_is_same_file(const char *a, const char *b);
-/* REP_ERR_IO where `path` is a folder, which no file replaces. */
-REP_NODISCARD rep_status cli_file_is_no_folder(const char *path);
-/* REP_ERR_IO where `path` is a folder or cannot be made because of its own; before long work, so
- * that a bad path costs nothing. */
+/* REP_ERR_IO where `path` is a folder, or anything but a file: these are not replaced by one. */
+REP_NODISCARD rep_status cli_file_is_replaceable(const char *path);
+/* REP_ERR_IO where `path` is not replaceable, or cannot be made because of its folder; before long
+ * work, so that a bad path costs nothing. */
 REP_NODISCARD rep_status cli_file_check(const char *path);
 /* Makes a file of what write(context, stream) prints, whole or not at all. REP_ERR_IO. */
 REP_NODISCARD rep_status cli_file_write(const char *path,

@@ -169,7 +169,7 @@ static rep_status name_file(char path[CLI_PATH_BYTES], const quantize_run *q, si
 
 /* A file of this run must not stand where any net is read from, be it one that comes later. */
 static rep_status check_target(const quantize_run *q, const char *path) {
-    REP_TRY(cli_file_is_no_folder(path));
+    REP_TRY(cli_file_is_replaceable(path));
     for (size_t i = 0; i < q->page.count; i++) {
         const char *weights = rep_config_values(q->configs[i])->model_weight;
         if (!cli_is_same_file(path, weights)) { continue; }

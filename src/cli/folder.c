@@ -77,16 +77,16 @@ bool cli_is_same_file(const char *a, const char *b) {
            one.st_ino == other.st_ino;
 }
 
-rep_status cli_file_is_no_folder(const char *path) {
+rep_status cli_file_is_replaceable(const char *path) {
     struct stat found;
-    if (stat(path, &found) != 0 || !S_ISDIR(found.st_mode)) { return REP_OK; }
-    return rep_fail(REP_ERR_IO,
-                    "%s: is a folder where a file is to be written; choose another name", path);
+    if (stat(path, &found) != 0 || S_ISREG(found.st_mode)) { return REP_OK; }
+    return rep_fail(REP_ERR_IO, "%s: is %s where a file is to be written; choose another name",
+                    path, S_ISDIR(found.st_mode) ? "a folder" : "no regular file");
 }
 
 rep_status cli_file_check(const char *path) {
     char folder[CLI_PATH_BYTES];
-    REP_TRY(cli_file_is_no_folder(path));
+    REP_TRY(cli_file_is_replaceable(path));
     const char *slash = strrchr(path, '/');
     const size_t length = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
     if (length >= sizeof folder) {
@@ -102,11 +102,12 @@ rep_status cli_file_check(const char *path) {
 rep_status cli_file_write(const char *path, rep_status (*write)(const void *context, FILE *stream),
                           const void *context) {
     char temporary[CLI_PATH_BYTES + 8];
+    REP_TRY(cli_file_is_replaceable(path)); /* a device would become a file */
     snprintf(temporary, sizeof temporary, "%s.part", path);
     FILE *out = fopen(temporary, "w");
     if (!out) { return rep_fail(REP_ERR_IO, "%s: %s", temporary, strerror(errno)); }
     rep_status status = write(context, out);
-    const bool is_complete = !ferror(out);
+    const bool is_complete = !ferror(out) && fflush(out) == 0 && fsync(fileno(out)) == 0;
     if ((fclose(out) != 0 || !is_complete) && status == REP_OK) {
         status = rep_fail(REP_ERR_IO, "%s: cannot be written; is the disk full?", path);
     }
