@@ -52,7 +52,8 @@ typedef struct rep_export_options {
     bool takes_pixels;        /* .onnx: the net takes pixels from 0 to 255 and normalises them */
     bool has_uint8_weights;   /* .onnx of an int8 net: the same weights as uint8 around 128 */
     int threads;              /* <= 0: all */
-    /* is_int8: as in rep_quantize_options (quantize.h), and its other defaults. */
+    /* is_int8: as in rep_quantize_options (quantize.h). The ranges are those of its percentile,
+     * 99.99, found on the CPU whatever DEVICE says. */
     int64_t picture_count;
     const volatile int *stop;
     void (*on_progress)(void *context, const char *what, uint64_t done, uint64_t total);
@@ -97,7 +98,8 @@ typedef struct rep_export_result {
  * of the weights, options that the file has no place for, .onnx of 2 GiB, a picture count that
  * rep_quantize refuses; REP_ERR_CONFIG without MODEL.WEIGHT; REP_ERR_DATA for weights of another
  * model, or folded ones that are to be folded into tensors again; REP_ERR_NUMERIC when the
- * difference is above REP_FOLD_BOUND; REP_ERR_INTERRUPTED. */
+ * difference is above REP_FOLD_BOUND, or sums of an int8 net may need more than 32 bits;
+ * REP_ERR_INTERRUPTED. */
 REP_NODISCARD rep_status rep_export(rep_export_result *out, const rep_export_options *options);
 
 #ifdef __cplusplus

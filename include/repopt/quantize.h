@@ -34,7 +34,7 @@ typedef struct rep_quantize_options {
     /* Of the training split, without augmentation; 0: 512, or all where there are fewer. */
     int64_t picture_count;
     rep_calibration method;
-    double percentile;        /* 50 .. 100, of that method; 0: 99.99 */
+    double percentile;        /* above 50 up to 100, of that method; 0: 99.99 */
     const char *device;       /* as rep_device_open; NULL: the configuration's DEVICE */
     int threads;              /* <= 0: all */
     const volatile int *stop; /* non-zero: leave with REP_ERR_INTERRUPTED */
@@ -75,7 +75,7 @@ typedef struct rep_quantize_result {
     uint64_t weight_bytes, int8_bytes; /* of the folded net's parameters in float32, and of the
                                           file's tensors */
     size_t tensor_count;               /* of the file */
-    int64_t picture_count;             /* calibrated on */
+    int64_t picture_count;             /* calibrated on: of those wanted that can be read */
     int32_t error_picture_count;       /* errors are of so many of them */
 } rep_quantize_result;
 

@@ -13,8 +13,8 @@
 /* ---- the file that is written ------------------------------------------------------------------
  */
 
-static bool is_onnx(const rep_exporter *e) {
-    return rep_text_has_ending(e->options->path, ".onnx");
+bool rep_export_is_onnx(const rep_export_options *options) {
+    return rep_text_has_ending(options->path, ".onnx");
 }
 
 rep_status rep_export_check_target(const char *path, const char *weights) {
@@ -29,7 +29,7 @@ rep_status rep_export_check_target(const char *path, const char *weights) {
 /* Before the work: a bad path costs nothing. */
 static rep_status check_path(const rep_exporter *e) {
     const char *path = e->options->path;
-    if (!is_onnx(e) && rep_tensors_writer_of(path) == NULL) {
+    if (!rep_export_is_onnx(e->options) && rep_tensors_writer_of(path) == NULL) {
         return rep_fail(REP_ERR_ARGUMENT,
                         "%s: ends neither in .onnx nor in .safetensors, .pth or .pt: the end says "
                         "what is written",
@@ -40,13 +40,14 @@ static rep_status check_path(const rep_exporter *e) {
 
 static rep_status check_options(const rep_exporter *e) {
     const rep_export_options *o = e->options;
+    const bool is_onnx = rep_export_is_onnx(o);
     rep_body body;
     if (e->values->model_weight[0] == '\0') {
         return rep_fail(REP_ERR_CONFIG, "MODEL.WEIGHT: empty, but only a trained net can be "
                                         "exported; give MODEL.WEIGHT out/model_final.safetensors");
     }
     REP_TRY(check_path(e));
-    if (o->is_int8 && !is_onnx(e) && !rep_text_has_ending(o->path, ".safetensors")) {
+    if (o->is_int8 && !is_onnx && !rep_text_has_ending(o->path, ".safetensors")) {
         return rep_fail(REP_ERR_ARGUMENT, "%s: int8 nets are written as .onnx or .safetensors",
                         o->path);
     }
@@ -57,18 +58,15 @@ static rep_status check_options(const rep_exporter *e) {
                         "out",
                         e->values->model_weight);
     }
-    if ((o->is_decoded || o->takes_pixels) && !is_onnx(e)) {
+    if ((o->is_decoded || o->takes_pixels) && !is_onnx) {
         return rep_fail(REP_ERR_ARGUMENT, "%s: %s adds nodes, which only .onnx files have", o->path,
                         o->is_decoded ? "--decode" : "--pixels");
     }
-    if (o->has_uint8_weights && !is_onnx(e)) {
+    if (o->has_uint8_weights && !is_onnx) {
         return rep_fail(REP_ERR_ARGUMENT,
                         "%s: only .onnx files take the weights of an int8 net as uint8", o->path);
     }
-    if (is_onnx(e) || o->is_folded || o->is_int8) { return REP_OK; }
-    return rep_fail(REP_ERR_ARGUMENT,
-                    "%s: a net as it was trained is written by `repopt convert`; give --fold",
-                    o->path);
+    return REP_OK;
 }
 
 static rep_status write_tensors(rep_export_result *out, rep_exporter *e, const rep_metadata *m) {
@@ -84,22 +82,15 @@ static rep_status write_tensors(rep_export_result *out, rep_exporter *e, const r
 }
 
 static rep_status write_file(rep_export_result *out, rep_exporter *e) {
-    static const char *const kept[] = {REP_METADATA_INT8, "int8.calibration", "int8.percentile",
-                                       "int8.pictures"};
     const bool is_folded_now = e->folded.program != NULL;
     rep_metadata m;
     REP_TRY(rep_metadata_init(&m, e->task, e->options->config));
-    if (is_folded_now || e->is_folded) {
-        rep_metadata_add(&m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
-    }
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
-        const char *value = rep_tensors_metadata(e->weights, kept[i]);
-        if (value != NULL) { rep_metadata_add(&m, kept[i], value); }
-    }
+    if (is_folded_now || e->is_folded) { rep_metadata_add_folded(&m); }
+    if (e->is_int8) { rep_metadata_copy_int8(&m, e->weights, e->options->has_uint8_weights); }
     const char *names = rep_tensors_metadata(e->weights, "class_names");
     if (m.names == NULL && names != NULL) { rep_metadata_add(&m, "class_names", names); }
     const rep_status status =
-        is_onnx(e) ? rep_export_write_onnx(out, e, is_folded_now ? &e->folded : NULL, &m)
+        rep_export_is_onnx(e->options) ? rep_export_write_onnx(out, e, is_folded_now ? &e->folded : NULL, &m)
                    : write_tensors(out, e, &m);
     rep_metadata_clear(&m);
     return status;
@@ -177,16 +168,22 @@ rep_status rep_export_open_weights(rep_exporter *e) {
 rep_status rep_export_refuse_int8(const rep_exporter *e) {
     if (!e->is_int8) { return REP_OK; }
     return rep_fail(REP_ERR_DATA,
-                    "%s: is an int8 net already, which `repopt test` takes and .onnx holds as it "
-                    "is; give the net that it was made of",
+                    "%s: is an int8 net already: `repopt convert` changes its format, .onnx holds "
+                    "it as it is, and anything else takes the net that it was made of",
                     e->values->model_weight);
 }
 
 static rep_status open_weights(rep_exporter *e) {
     REP_TRY(rep_export_open_weights(e));
-    if (!e->is_folded || is_onnx(e)) { return REP_OK; }
-    if (e->options->is_int8 && !e->is_int8) { return REP_OK; }
+    const rep_export_options *o = e->options;
+    if (rep_export_is_onnx(o) || (o->is_int8 && !e->is_int8)) { return REP_OK; }
     REP_TRY(rep_export_refuse_int8(e));
+    if (!e->is_folded && o->is_folded) { return REP_OK; }
+    if (!e->is_folded) {
+        return rep_fail(REP_ERR_ARGUMENT,
+                        "%s: a net as it was trained is written by `repopt convert`; give --fold",
+                        o->path);
+    }
     return rep_fail(REP_ERR_DATA, "%s: is folded already; `repopt convert` changes its format",
                     e->values->model_weight);
 }
@@ -208,8 +205,8 @@ static rep_status export_net(rep_export_result *out, rep_exporter *e) {
     if (e->options->is_int8 && !e->is_int8) { return rep_export_int8(out, e->options); }
     if (e->options->has_uint8_weights && !e->is_int8) {
         return rep_fail(REP_ERR_ARGUMENT,
-                        "%s: is a net in float32, which has no weights to write as uint8; ask for "
-                        "an int8 net as well",
+                        "%s: is a net in float32, which has no weights to write as uint8; give "
+                        "--int8 as well",
                         e->values->model_weight);
     }
     REP_TRY(open_task(e));

@@ -38,7 +38,9 @@ typedef struct rep_exporter {
     rep_export_net trained, folded;
 } rep_exporter;
 
-/* export.c: an evaluation net on the exporter's device, with the state of another program or its
+/* export.c: whether options->path is an .onnx. */
+bool rep_export_is_onnx(const rep_export_options *options);
+/* An evaluation net on the exporter's device, with the state of another program or its
  * own. The graph's constants are kept. */
 REP_NODISCARD rep_status rep_export_build(rep_export_net *out, const rep_exporter *exporter,
                                           const rep_task *task, const rep_task_net *wanted,

@@ -20,8 +20,33 @@ void rep_metadata_add_number(rep_metadata *m, const char *key, uint64_t value) {
 
 void rep_metadata_add_real(rep_metadata *m, const char *key, double value) {
     char *text = m->numbers[m->count];
-    snprintf(text, REP_METADATA_NUMBER_BYTES, "%.17g", value);
+    int digits = 15;
+    do {
+        snprintf(text, REP_METADATA_NUMBER_BYTES, "%.*g", digits, value);
+    } while (strtod(text, NULL) != value && ++digits <= 17);
     rep_metadata_add(m, key, text);
+}
+
+void rep_metadata_add_folded(rep_metadata *m) {
+    rep_metadata_add(m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
+}
+
+void rep_metadata_add_int8(rep_metadata *m, bool has_uint8_weights) {
+    rep_metadata_add(m, REP_METADATA_INT8,
+                     has_uint8_weights
+                         ? "weights U8 around 128 per output channel, inputs U8 per tensor, biases "
+                           "I32"
+                         : "weights I8 per output channel, inputs U8 per tensor, biases I32");
+}
+
+void rep_metadata_copy_int8(rep_metadata *m, const rep_tensors *file, bool has_uint8_weights) {
+    static const char *const kept[] = {REP_METADATA_CALIBRATION, REP_METADATA_PERCENTILE,
+                                       REP_METADATA_PICTURES};
+    rep_metadata_add_int8(m, has_uint8_weights);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const char *value = rep_tensors_metadata(file, kept[i]);
+        if (value != NULL) { rep_metadata_add(m, kept[i], value); }
+    }
 }
 
 /* Class names joined by newlines; malloc'd, NULL without memory. */

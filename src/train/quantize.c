@@ -56,7 +56,8 @@ rep_status rep_quantizer_tell(const rep_quantizer *q, const char *what, uint64_t
                               uint64_t total) {
     const rep_quantize_options *o = &q->options;
     if (o->stop != NULL && *o->stop != 0) {
-        return rep_fail(REP_ERR_INTERRUPTED, "quantize: stopped by a signal; nothing is written");
+        return rep_fail(REP_ERR_INTERRUPTED,
+                        "stopped by a signal; this net's file is not written");
     }
     if (o->on_progress != NULL) { o->on_progress(o->context, what, done, total); }
     return REP_OK;
@@ -86,7 +87,7 @@ static rep_status check_options(const rep_quantize_options *o, const rep_values 
                         o->picture_count);
     }
     if (o->method == REP_CALIBRATE_PERCENTILE && !(o->percentile > 50 && o->percentile <= 100)) {
-        return rep_fail(REP_ERR_ARGUMENT, "quantize: percentile %g, wanted above 50 and up to 100",
+        return rep_fail(REP_ERR_ARGUMENT, "percentile %.10g, wanted above 50 up to 100",
                         o->percentile);
     }
     if (o->path == NULL) { return REP_OK; } /* none, or one that rep_export has checked */
@@ -124,12 +125,12 @@ static void choose_batch(rep_quantizer *q) {
 /* ---- the steps ---------------------------------------------------------------------------------
  */
 
-static rep_status fold(rep_quantizer *q) {
+static rep_status fold(rep_quantizer *q, unsigned parts) {
     rep_exporter *e = &q->exporter;
     e->values = q->values;
     REP_TRY(rep_export_open_weights(e));
     REP_TRY(rep_export_refuse_int8(e));
-    REP_TRY(rep_task_open(&q->task, q->values, REP_TASK_TRAIN | REP_TASK_TEST));
+    REP_TRY(rep_task_open(&q->task, q->values, parts));
     REP_TRY(choose_pictures(q));
     e->task = q->task;
     REP_TRY(rep_device_open(&e->device, "cpu:float64", q->options.threads));
@@ -195,14 +196,14 @@ static rep_status write_untested(rep_quantizer *q) {
     return status;
 }
 
-rep_status rep_quantizer_open(rep_quantizer *q) {
+rep_status rep_quantizer_open(rep_quantizer *q, unsigned parts) {
     const rep_quantize_options *o = &q->options;
     q->values = rep_config_values(o->config);
     const char *device = o->device != NULL ? o->device : q->values->device;
     if (o->percentile == 0) { q->options.percentile = DEFAULT_PERCENTILE; }
     REP_TRY(check_options(o, q->values));
     REP_TRY(rep_mode_parse(&q->mode, q->values->training_mode));
-    REP_TRY(fold(q));
+    REP_TRY(fold(q, parts));
     REP_TRY(rep_device_open(&q->device, device, o->threads));
     REP_TRY(list_layers(q));
     REP_TRY(rep_quantizer_calibrate(q));
@@ -215,12 +216,12 @@ static rep_status quantize(rep_quantizer *q) {
                                         .threads = q->options.threads};
     rep_quantize_result *r = q->result;
     q->exporter.options = &folding;
-    REP_TRY(rep_quantizer_open(q));
+    REP_TRY(rep_quantizer_open(q, REP_TASK_TRAIN | REP_TASK_TEST));
     REP_TRY(rep_quantizer_measure(q));
     r->is_detector = q->task->methods == &rep_detect;
     r->is_tested = q->task->has_test;
     r->score_name = q->task->score;
-    r->picture_count = q->options.picture_count;
+    r->picture_count = q->picture_count;
     if (!r->is_tested) { return write_untested(q); }
     REP_TRY(test(q, &r->real, false));
     return test(q, &r->whole, true);

@@ -27,6 +27,7 @@ typedef struct rep_quantizer {
     rep_export_result folding;            /* what the fold changed */
     rep_export_net real[REP_TASK_SHAPES]; /* the folded net by shape; the first has the state */
     int32_t batch;
+    int64_t picture_count; /* of options.picture_count those that could be read */
     rep_quantizing *layers;
     rep_quantizer_errors *errors; /* by layer, and of all layers together */
     float *buffer;                /* of the largest tensor read so far */
@@ -35,8 +36,8 @@ typedef struct rep_quantizer {
 
 /* quantize.c: of options->config's net everything but what is done with it: folded, calibrated on
  * options->device, weights quantised. quantizer->options and ->result are set, and
- * ->exporter.options. */
-REP_NODISCARD rep_status rep_quantizer_open(rep_quantizer *quantizer);
+ * ->exporter.options. `parts` of the data as rep_task_open, REP_TASK_TRAIN among them. */
+REP_NODISCARD rep_status rep_quantizer_open(rep_quantizer *quantizer, unsigned parts);
 /* Frees everything but quantizer->result. */
 void rep_quantizer_clear(rep_quantizer *quantizer);
 /* A folded net for pictures of height x width, in whole numbers where the task says so.
@@ -73,9 +74,10 @@ typedef struct rep_quantizer_batch {
 } rep_quantizer_batch;
 typedef rep_status (*rep_quantizer_visit)(rep_quantizer *quantizer, rep_export_net *net,
                                           const rep_quantizer_batch *batch);
-/* Runs the folded net on the first `pictures` calibration pictures, batch by batch; pictures
- * of another shape are another batch. */
-REP_NODISCARD rep_status rep_quantizer_each(rep_quantizer *quantizer, int64_t pictures,
+/* Runs the folded net on the first `pictures` calibration pictures that can be read, batch by batch;
+ * pictures of another shape are another batch. *count gets how many there were. */
+REP_NODISCARD rep_status rep_quantizer_each(int64_t *count, rep_quantizer *quantizer,
+                                            int64_t pictures,
                                             const char *what, rep_quantizer_visit visit);
 
 /* quantize_error.c: what each layer alone costs, and all together. */

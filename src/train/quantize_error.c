@@ -107,7 +107,7 @@ static rep_status measure_net(rep_quantizer *q, rep_export_net *net, const rep_e
 
 static int64_t picture_count(const rep_quantizer *q) {
     const int64_t count = q->batch < MOST_PICTURES ? q->batch : MOST_PICTURES;
-    return count < q->options.picture_count ? count : q->options.picture_count;
+    return count < q->picture_count ? count : q->picture_count;
 }
 
 static const char what[] = "errors by layer";
@@ -131,7 +131,8 @@ rep_status rep_quantizer_measure(rep_quantizer *q) {
     rep_quantize_result *r = q->result;
     q->errors = calloc(r->layer_count + 1, sizeof *q->errors);
     if (q->errors == NULL) { return rep_fail(REP_ERR_MEMORY, "quantize: no memory"); }
-    REP_TRY(rep_quantizer_each(q, picture_count(q), what, measure));
+    int64_t seen = 0;
+    REP_TRY(rep_quantizer_each(&seen, q, picture_count(q), what, measure));
     for (size_t i = 0; i < r->layer_count; i++) {
         r->layers[i].map_error = relative(q->errors[i].map);
         r->layers[i].output_error = output_error(&q->errors[i]);

@@ -14,6 +14,7 @@ typedef struct source {
     rep_loader *pictures;
     rep_detection_loader *scenes;
     rep_detection_setup setup;
+    float *packed; /* a batch without those of its pictures that cannot be read */
 } source;
 
 static rep_status open_pictures(source *s, const rep_quantizer *q) {
@@ -39,10 +40,30 @@ static rep_status open_scenes(source *s, const rep_quantizer *q) {
 static void close_source(source *s) {
     rep_loader_destroy(s->pictures);
     rep_detection_loader_destroy(s->scenes);
+    free(s->packed);
 }
 
-static rep_status next(rep_quantizer_batch *out, const source *s, const rep_quantizer *q) {
+/* Pictures that cannot be read are all 0 and no picture: those behind them move up. */
+static rep_status pack(rep_quantizer_batch *out, source *s, const rep_quantizer *q,
+                       const rep_detection_batch *batch) {
+    const size_t values = 3 * (size_t)batch->height * (size_t)batch->width;
+    free(s->packed);
+    s->packed = calloc((size_t)q->batch * values, sizeof *s->packed);
+    if (s->packed == NULL) { return rep_fail(REP_ERR_MEMORY, "quantize: no memory"); }
+    out->images = s->packed;
+    out->count = 0;
+    for (size_t i = 0; i < (size_t)batch->valid; i++) {
+        if (batch->pictures[i].is_bad) { continue; }
+        memcpy(s->packed + (size_t)out->count++ * values, batch->images + i * values,
+               values * sizeof *s->packed);
+    }
+    return REP_OK;
+}
+
+/* A batch that may have no pictures; *is_end: there are no more. */
+static rep_status next(rep_quantizer_batch *out, bool *is_end, source *s, const rep_quantizer *q) {
     *out = (rep_quantizer_batch){.count = 0};
+    *is_end = false;
     if (s->pictures != NULL) {
         const rep_batch *batch = NULL;
         REP_TRY(rep_loader_next(s->pictures, &batch));
@@ -54,13 +75,14 @@ static rep_status next(rep_quantizer_batch *out, const source *s, const rep_quan
     }
     const rep_detection_batch *batch = NULL;
     REP_TRY(rep_detection_loader_next(s->scenes, &batch));
+    *is_end = batch == NULL;
     if (batch == NULL) { return REP_OK; }
     *out = (rep_quantizer_batch){.images = batch->images,
                                  .count = batch->valid,
                                  .height = batch->height,
                                  .width = batch->width,
                                  .shape = (size_t)batch->bucket};
-    return REP_OK;
+    return batch->bad_count > 0 ? pack(out, s, q, batch) : REP_OK;
 }
 
 static rep_status run(rep_quantizer *q, const rep_quantizer_batch *batch,
@@ -80,25 +102,27 @@ static rep_status run(rep_quantizer *q, const rep_quantizer_batch *batch,
     return visit(q, net, batch);
 }
 
-static rep_status run_all(rep_quantizer *q, const source *s, int64_t pictures, const char *what,
-                          rep_quantizer_visit visit) {
-    for (int64_t done = 0; done < pictures;) {
+static rep_status run_all(int64_t *done, rep_quantizer *q, source *s, int64_t pictures,
+                          const char *what, rep_quantizer_visit visit) {
+    bool is_end = false;
+    while (*done < pictures) {
         rep_quantizer_batch batch;
-        REP_TRY(rep_quantizer_tell(q, what, (uint64_t)done, (uint64_t)pictures));
-        REP_TRY(next(&batch, s, q));
-        if (batch.count == 0) { return REP_OK; } /* bad pictures were skipped */
-        if (batch.count > pictures - done) { batch.count = (int32_t)(pictures - done); }
-        REP_TRY(run(q, &batch, visit));
-        done += batch.count;
+        REP_TRY(rep_quantizer_tell(q, what, (uint64_t)*done, (uint64_t)pictures));
+        REP_TRY(next(&batch, &is_end, s, q));
+        if (is_end) { break; }
+        if (batch.count > pictures - *done) { batch.count = (int32_t)(pictures - *done); }
+        if (batch.count > 0) { REP_TRY(run(q, &batch, visit)); }
+        *done += batch.count;
     }
     return rep_quantizer_tell(q, what, (uint64_t)pictures, (uint64_t)pictures);
 }
 
-rep_status rep_quantizer_each(rep_quantizer *q, int64_t pictures, const char *what,
+rep_status rep_quantizer_each(int64_t *count, rep_quantizer *q, int64_t pictures, const char *what,
                               rep_quantizer_visit visit) {
     source s = {0};
+    *count = 0;
     rep_status status = q->task->methods == &rep_detect ? open_scenes(&s, q) : open_pictures(&s, q);
-    if (status == REP_OK) { status = run_all(q, &s, pictures, what, visit); }
+    if (status == REP_OK) { status = run_all(count, q, &s, pictures, what, visit); }
     close_source(&s);
     return status;
 }
@@ -156,11 +180,15 @@ static void show_inputs(rep_quantize_layer *to, const rep_histogram *h) {
 
 rep_status rep_quantizer_calibrate(rep_quantizer *q) {
     const rep_quantize_options *o = &q->options;
-    REP_TRY(rep_quantizer_each(q, q->options.picture_count, "ranges", stretch));
+    REP_TRY(rep_quantizer_each(&q->picture_count, q, o->picture_count, "ranges", stretch));
+    if (q->picture_count == 0) {
+        return rep_fail(REP_ERR_DATA, "DATASETS.TRAIN: no calibration picture can be read");
+    }
     for (size_t i = 0; i < q->result->layer_count; i++) {
         rep_histogram_open(&q->layers[i].histogram, o->method);
     }
-    REP_TRY(rep_quantizer_each(q, q->options.picture_count, "histograms", count));
+    int64_t again = 0;
+    REP_TRY(rep_quantizer_each(&again, q, q->picture_count, "histograms", count));
     for (size_t i = 0; i < q->result->layer_count; i++) {
         rep_quantize_layer *layer = &q->result->layers[i];
         show_inputs(layer, &q->layers[i].histogram);

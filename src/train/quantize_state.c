@@ -135,14 +135,13 @@ rep_status rep_quantizer_write_state(rep_quantizer *q, const rep_task *task, con
 
 void rep_quantizer_describe(rep_metadata *m, const rep_quantizer *q) {
     const rep_quantize_options *o = &q->options;
-    rep_metadata_add(m, REP_METADATA_FOLDED, "one convolution with bias per block, no BN");
-    rep_metadata_add(m, REP_METADATA_INT8,
-                     "weights I8 per output channel, inputs U8 per tensor, biases I32");
-    rep_metadata_add(m, "int8.calibration", rep_calibration_name(o->method));
+    rep_metadata_add_folded(m);
+    rep_metadata_add_int8(m, q->exporter.options->has_uint8_weights);
+    rep_metadata_add(m, REP_METADATA_CALIBRATION, rep_calibration_name(o->method));
     if (o->method == REP_CALIBRATE_PERCENTILE) {
-        rep_metadata_add_real(m, "int8.percentile", o->percentile);
+        rep_metadata_add_real(m, REP_METADATA_PERCENTILE, o->percentile);
     }
-    rep_metadata_add_number(m, "int8.pictures", (uint64_t)q->options.picture_count);
+    rep_metadata_add_number(m, REP_METADATA_PICTURES, (uint64_t)q->picture_count);
 }
 
 rep_status rep_quantizer_write_file(rep_quantizer *q, const rep_graph *graph,
