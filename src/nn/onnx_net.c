@@ -151,52 +151,35 @@ typedef struct weights {
     char weight_name[PART_NAME_BYTES], bias_name[PART_NAME_BYTES];
 } weights;
 
-static rep_status fill_zeros(void *context, void *elements, size_t count) {
-    memset(elements, 0, count * rep_tensor_type_bytes(*(const rep_tensor_type *)context));
-    return REP_OK;
-}
-
-static rep_status fill_uint8_zeros(void *context, void *elements, size_t count) {
-    (void)context;
-    memset(elements, REP_ONNX_UINT8_ZERO, count);
-    return REP_OK;
-}
-
 /* Values of whole numbers by a scale per channel; once where nodes share them. A zero point of 0
  * could be left out, but some readers want it. */
-static void dequantise(walk *w, const char *to, rep_id from, const char *scale, bool is_weight) {
-    static rep_tensor_type types[] = {REP_TENSOR_I32, REP_TENSOR_I8};
+static void dequantise(walk *w, const char *to, rep_id from, const char *scale,
+                       rep_tensor_type type) {
     char zero[PART_NAME_BYTES];
     if (w->has_value[from]) { return; }
     w->has_value[from] = true;
     const rep_shape shape = rep_graph_shape(w->graph, from);
-    const bool is_uint8 = is_weight && w->weights == REP_TENSOR_U8;
-    const rep_tensor_source zeros = {.name = part_of(zero, w->names[from], "zero_point"),
-                                     .type = is_uint8 ? REP_TENSOR_U8 : types[is_weight],
-                                     .shape = {is_weight ? shape.n : shape.c},
-                                     .rank = 1,
-                                     .fill = is_uint8 ? fill_uint8_zeros : fill_zeros,
-                                     .context = &types[is_weight]};
-    rep_onnx_initializer(w->net, &zeros);
+    (void)part_of(zero, w->names[from], "zero_point");
+    rep_nn_onnx_zero_points(w->net, zero, type, type == REP_TENSOR_I32 ? shape.c : shape.n);
     REP_ONNX_NODE(w->net, "DequantizeLinear", to, w->names[from], scale, zero);
     rep_onnx_node_int(w->net, "axis", 0);
     rep_onnx_node_end(w->net);
 }
 
 static void find_weights(walk *w, weights *out, const rep_node *node) {
-    char layer[REP_NAME_BYTES], name[REP_NAME_BYTES], scale[PART_NAME_BYTES];
+    char layer[REP_NAME_BYTES], name[REP_NAME_BYTES];
     const rep_id bias = node->in_count > 2 ? node->in[2] : 0;
     out->weight = input(w, node->in[1]);
     out->bias = bias ? input(w, bias) : "";
     if (!rep_int8_is_whole(layer, w->graph, node->in[1])) { return; }
     (void)rep_nn_name(name, layer, "weight_scale");
     dequantise(w, part_of(out->weight_name, out->weight, "value"), node->in[1],
-               input(w, rep_graph_find(w->graph, name)), true);
+               input(w, rep_graph_find(w->graph, name)), w->weights);
     out->weight = out->weight_name;
     if (!bias) { return; }
     /* s_x * s_w, which is an initializer of its own: rep_nn_onnx_bias_scales. */
-    dequantise(w, part_of(out->bias_name, out->bias, "value"), bias,
-               part_of(scale, layer, "bias_scale"), false);
+    (void)rep_nn_name(name, layer, "bias_scale");
+    dequantise(w, part_of(out->bias_name, out->bias, "value"), bias, name, REP_TENSOR_I32);
     out->bias = out->bias_name;
 }
 
@@ -361,51 +344,5 @@ rep_status rep_nn_onnx_append(rep_onnx *net, bool *is_used, const rep_graph *gra
     free(w.has_value);
     free(w.names);
     free(w.is_constant);
-    return status;
-}
-
-/* ---- int8 --------------------------------------------------------------------------------------
- */
-
-static rep_status read_named(float *out, const rep_graph *graph, rep_program *program,
-                             const char *layer, const char *part, size_t count) {
-    char name[REP_NAME_BYTES];
-    const rep_id id = rep_nn_name(name, layer, part) ? rep_graph_find(graph, name) : 0;
-    if (!id) { return rep_fail(REP_ERR_DATA, "ONNX: %s has no %s", layer, part); }
-    return rep_program_read(program, id, out, count);
-}
-
-static rep_status append_bias_scale(rep_onnx *net, const rep_graph *graph, rep_program *program,
-                                    const rep_int8_layer *layer) {
-    const size_t count = (size_t)layer->shape.n;
-    char name[PART_NAME_BYTES];
-    float *scales = calloc(count + 1, sizeof *scales);
-    if (!scales) { return rep_fail(REP_ERR_MEMORY, "ONNX: no memory"); }
-    rep_status status = read_named(scales, graph, program, layer->name, "weight_scale", count);
-    if (status == REP_OK) {
-        status = read_named(scales + count, graph, program, layer->name, "input_scale", 1);
-    }
-    for (size_t i = 0; i < count; i++) { scales[i] *= scales[count]; }
-    if (status == REP_OK) {
-        rep_onnx_floats(net, part_of(name, layer->name, "bias_scale"), scales,
-                        &(int64_t){(int64_t)count}, 1);
-    }
-    free(scales);
-    return status;
-}
-
-rep_status rep_nn_onnx_bias_scales(rep_onnx *net, const rep_graph *graph, rep_program *program) {
-    rep_int8_layer *layers = NULL;
-    size_t count = 0;
-    REP_TRY(rep_int8_layers(&layers, &count, graph));
-    rep_status status = REP_OK;
-    for (size_t i = 0; i < count && status == REP_OK; i++) {
-        char name[REP_NAME_BYTES];
-        const bool is_whole = rep_int8_is_whole(name, graph, layers[i].weight);
-        if (is_whole && layers[i].bias) {
-            status = append_bias_scale(net, graph, program, &layers[i]);
-        }
-    }
-    free(layers);
     return status;
 }

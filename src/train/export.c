@@ -90,8 +90,9 @@ static rep_status write_file(rep_export_result *out, rep_exporter *e) {
     const char *names = rep_tensors_metadata(e->weights, "class_names");
     if (m.names == NULL && names != NULL) { rep_metadata_add(&m, "class_names", names); }
     const rep_status status =
-        rep_export_is_onnx(e->options) ? rep_export_write_onnx(out, e, is_folded_now ? &e->folded : NULL, &m)
-                   : write_tensors(out, e, &m);
+        rep_export_is_onnx(e->options)
+            ? rep_export_write_onnx(out, e, is_folded_now ? &e->folded : NULL, &m)
+            : write_tensors(out, e, &m);
     rep_metadata_clear(&m);
     return status;
 }

@@ -56,8 +56,7 @@ rep_status rep_quantizer_tell(const rep_quantizer *q, const char *what, uint64_t
                               uint64_t total) {
     const rep_quantize_options *o = &q->options;
     if (o->stop != NULL && *o->stop != 0) {
-        return rep_fail(REP_ERR_INTERRUPTED,
-                        "stopped by a signal; this net's file is not written");
+        return rep_fail(REP_ERR_INTERRUPTED, "stopped by a signal; this net's file is not written");
     }
     if (o->on_progress != NULL) { o->on_progress(o->context, what, done, total); }
     return REP_OK;

@@ -74,11 +74,11 @@ typedef struct rep_quantizer_batch {
 } rep_quantizer_batch;
 typedef rep_status (*rep_quantizer_visit)(rep_quantizer *quantizer, rep_export_net *net,
                                           const rep_quantizer_batch *batch);
-/* Runs the folded net on the first `pictures` calibration pictures that can be read, batch by batch;
- * pictures of another shape are another batch. *count gets how many there were. */
+/* Runs the folded net on the first `pictures` calibration pictures that can be read, batch by
+ * batch; pictures of another shape are another batch. *count gets how many there were. */
 REP_NODISCARD rep_status rep_quantizer_each(int64_t *count, rep_quantizer *quantizer,
-                                            int64_t pictures,
-                                            const char *what, rep_quantizer_visit visit);
+                                            int64_t pictures, const char *what,
+                                            rep_quantizer_visit visit);
 
 /* quantize_error.c: what each layer alone costs, and all together. */
 REP_NODISCARD rep_status rep_quantizer_measure(rep_quantizer *quantizer);
