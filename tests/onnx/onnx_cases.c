@@ -90,6 +90,11 @@ static const row rows[] = {
      .is_int8 = true,
      .pairs = {"TRAINING_MODE=csla", "MODEL.VGG.SE=true", "MODEL.VGG.ACT=relu6"}},
     {.name = "int8_unsigned", .is_int8 = true, .has_uint8 = true},
+    /* Pixels lie in a symmetric range, whose 0 is no pixel. */
+    {.name = "int8_pixels",
+     .is_int8 = true,
+     .takes_pixels = true,
+     .pairs = {"INPUT.TO_BGR255=false", "INPUT.PIXEL_MEAN=0.5", "INPUT.PIXEL_STD=0.25"}},
     {.name = "int8_detector", .is_detector = true, .is_int8 = true},
     {.name = "int8_decoded", .is_detector = true, .is_decoded = true, .is_int8 = true},
     {.name = "int8_decoded_unsigned",
@@ -190,16 +195,23 @@ typedef struct answers {
     size_t count;
 } answers;
 
+/* One more, of zeros; NULL without memory or place. */
 static float *add(answers *a, const char *name, const int64_t *shape, int32_t rank) {
     size_t count = 1;
     for (int32_t i = 0; i < rank; i++) { count *= (size_t)shape[i]; }
+    if (a->count == MOST_OUTPUTS) { return NULL; }
     float *values = calloc(count, sizeof *values);
+    if (values == NULL) { return NULL; }
     rep_tensor_source *source = &a->sources[a->count];
     snprintf(a->names[a->count], sizeof a->names[0], "%s", name);
     *source = (rep_tensor_source){
         .name = a->names[a->count++], .rank = rank, .fill = rep_tensor_fill_f32, .context = values};
     for (int32_t d = 0; d < rank; d++) { source->shape[d] = shape[d]; }
     return values;
+}
+
+static rep_status no_room(void) {
+    return rep_fail(REP_ERR_MEMORY, "no memory, or more than %d outputs", MOST_OUTPUTS);
 }
 
 static void clear(answers *a) {
@@ -223,17 +235,22 @@ static rep_status feed(work *w, answers *a) {
     const rep_id image = rep_model_io_get(w->net.model)->image;
     const rep_shape s = rep_graph_shape(w->net.graph, image);
     const size_t count = rep_shape_count(s);
-    /* As INPUT.PIXEL_MEAN and PIXEL_STD of the row have it, blue first. */
-    static const float mean[] = {100, 110, 120}, std[] = {50, 60, 70};
+    rep_augment colour = {0};
+    REP_TRY(rep_setup_normalisation(&colour, w->values, s.c));
     float *given = malloc(2 * count * sizeof *given), *taken = given + count;
-    if (given == NULL) { return rep_fail(REP_ERR_MEMORY, "no memory"); }
+    float *file = add(a, "in.image", (const int64_t[]){s.n, s.c, s.h, s.w}, 4);
+    if (given == NULL || file == NULL) {
+        free(given);
+        return no_room();
+    }
     rep_rng rng;
     rep_rng_init(&rng, 7, (uint64_t)w->batch);
     for (size_t i = 0; i < count; i++) {
         given[i] = w->row->takes_pixels ? (float)rep_rng_below(&rng, 256) : rep_rng_normal(&rng);
-        taken[i] = w->row->takes_pixels ? (given[i] - mean[i % 3]) / std[i % 3] : given[i];
+        const size_t c = w->values->input_to_bgr255 ? 2 - i % 3 : i % 3;
+        taken[i] =
+            w->row->takes_pixels ? (given[i] / 255 - colour.mean[c]) / colour.std[c] : given[i];
     }
-    float *file = add(a, "in.image", (const int64_t[]){s.n, s.c, s.h, s.w}, 4);
     to_file_order(file, given, s);
     rep_status status = rep_program_write(w->net.program, image, taken, count);
     if (status == REP_OK) { status = rep_program_run(w->net.program, REP_FORWARD, REP_FORWARD); }
@@ -251,9 +268,10 @@ static rep_status read_plain(const work *w, answers *a) {
         float *to =
             add(a, name, (const int64_t[]){s.n, s.c, s.h, s.w}, w->row->is_detector ? 4 : 2);
         float *stored = malloc(rep_shape_count(s) * sizeof *stored);
-        if (stored == NULL) { return rep_fail(REP_ERR_MEMORY, "no memory"); }
-        const rep_status status =
-            rep_program_read(w->net.program, outputs[i].id, stored, rep_shape_count(s));
+        rep_status status = to != NULL && stored != NULL ? REP_OK : no_room();
+        if (status == REP_OK) {
+            status = rep_program_read(w->net.program, outputs[i].id, stored, rep_shape_count(s));
+        }
         if (status == REP_OK) { to_file_order(to, stored, s); }
         free(stored);
         REP_TRY(status);
@@ -271,13 +289,13 @@ static rep_status read_grid(const work *w, answers *a, const rep_node *node) {
     snprintf(name, sizeof name, "out.%s.uint8", value);
     float *to = add(a, name, (const int64_t[]){s.n, s.c, s.h, s.w}, 4);
     float *stored = malloc(count * sizeof *stored);
-    if (stored == NULL) { return rep_fail(REP_ERR_MEMORY, "no memory"); }
-    rep_status status = rep_program_read(w->net.program, node->in[2], &zero, 1);
+    rep_status status = to != NULL && stored != NULL ? REP_OK : no_room();
+    if (status == REP_OK) { status = rep_program_read(w->net.program, node->in[2], &zero, 1); }
     if (status == REP_OK) {
         status = rep_program_read(w->net.program, node->out[0], stored, count);
     }
     if (status == REP_OK) { to_file_order(to, stored, s); }
-    for (size_t i = 0; i < count; i++) { to[i] += zero; }
+    for (size_t i = 0; i < count && status == REP_OK; i++) { to[i] += zero; }
     free(stored);
     return status;
 }
@@ -315,6 +333,7 @@ static rep_status decode(const work *w, answers *a, const rep_fcos_decoder *d,
     float *boxes = add(a, "out.boxes", (const int64_t[]){w->batch, DETECTIONS, 4}, 3);
     float *scores = add(a, "out.scores", shape, 2), *classes = add(a, "out.classes", shape, 2);
     float *keypoints = points > 0 ? add(a, "out.keypoints", shape, 4) : NULL;
+    if (!boxes || !scores || !classes || (points > 0 && !keypoints)) { return no_room(); }
     for (size_t n = 0; n < (size_t)w->batch; n++) {
         rep_fcos_output picture[REP_DETECTOR_LEVELS];
         rep_fcos_found found[DETECTIONS];
@@ -375,7 +394,9 @@ static rep_status answer(work *w, int32_t batch) {
     rep_status status = feed(w, &a);
     if (status == REP_OK) { status = w->row->is_decoded ? read_decoded(w, &a) : read_plain(w, &a); }
     if (status == REP_OK) { status = read_grids(w, &a); }
-    if (w->row->is_int8) { *add(&a, "error", NULL, 0) = w->error; }
+    float *error = w->row->is_int8 ? add(&a, "error", NULL, 0) : NULL;
+    if (error != NULL) { *error = w->error; }
+    if (w->row->is_int8 && error == NULL && status == REP_OK) { status = no_room(); }
     snprintf(path, sizeof path, "%s/%s.%d.safetensors", w->folder, w->row->name, batch);
     if (status == REP_OK) { status = rep_safetensors_write(path, a.sources, a.count, NULL, 0); }
     rep_export_net_clear(&w->net);
