@@ -168,7 +168,7 @@ static void test_bad_sentences(void **state) {
         {"bad_storage_count_legacy", "has not as many elements as its tensors need"},
         {"bad_storage_key_legacy", "of unknown type"},
         {"bad_shape_huge_but_valid", "repeats its storage to 1099511627776 elements"},
-        {"bad_shape_negative_dim", "no whole number from 0 up"},
+        {"bad_shape_negative_dim", "no whole number from 0 to 2^53"},
         {"bad_shape_many_dims", "more than 8 dimensions"},
         {"bad_shape_offset_overflow", "begins beyond its storage"},
         {"bad_shape_out_of_storage", "reaches beyond its storage"},

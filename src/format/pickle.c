@@ -210,11 +210,22 @@ static rep_status call(rep_pickle *p, const rep_pickle_value *what,
     return rep_pickle_push(p, made);
 }
 
-static rep_status reduce(rep_pickle *p, bool has_keywords) {
+/* NEWOBJ: what a class is given are an object's values, a named tuple's. */
+static rep_status make_new(rep_pickle *p, bool has_keywords) {
+    rep_pickle_value *keywords = NULL, *arguments = NULL, *made = NULL;
+    if (has_keywords) { REP_TRY(rep_pickle_pop(p, &keywords)); } /* they say nothing of tensors */
+    REP_TRY(rep_pickle_pop(p, &arguments));
+    REP_TRY(rep_pickle_pop(p, &made));
+    REP_TRY(call(p, made, arguments));
+    REP_TRY(rep_pickle_top(p, &made));
+    if (made->kind == REP_PICKLE_OBJECT && arguments->is.items->count > 0) {
+        made->is.items->arguments = arguments;
+    }
+    return REP_OK;
+}
+
+static rep_status reduce(rep_pickle *p) {
     rep_pickle_value *arguments = NULL, *what = NULL;
-    if (has_keywords) {
-        REP_TRY(rep_pickle_pop(p, &arguments));
-    } /* keywords say nothing of tensors */
     REP_TRY(rep_pickle_pop(p, &arguments));
     REP_TRY(rep_pickle_pop(p, &what));
     return call(p, what, arguments);
@@ -425,10 +436,10 @@ static rep_status step_other(rep_pickle *p, uint8_t opcode) {
     case 0x93:
         return push_stack_global(p);
     case 'R':
+        return reduce(p);
     case 0x81:
-        return reduce(p, false);
     case 0x92:
-        return reduce(p, true);
+        return make_new(p, opcode == 0x92);
     case 'i':
     case 'o':
         return reduce_marked(p, opcode == 'i');

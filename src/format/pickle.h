@@ -33,8 +33,11 @@ typedef struct rep_text {
 
 typedef struct rep_pickle_value {
     rep_pickle_kind kind;
-    /* For a walk: it is inside this value, which may hold itself; nothing was found in it. */
-    bool is_open, is_barren;
+    /* For a walk: it is inside this value, which may hold itself; nothing was found in it; it was
+     * looked into before. */
+    bool is_open, is_barren, is_known;
+    /* For a walk: whether tensors are inside; 0 until it was asked. */
+    signed char holds;
     union {
         bool is_true;
         int64_t whole;
@@ -57,6 +60,8 @@ typedef struct rep_pickle_items {
     bool is_dict;
     const rep_pickle_global *global; /* OBJECT: what it is of, or what was called */
     rep_pickle_value *state;         /* OBJECT, DICT: what BUILD gave it, or NULL */
+    /* OBJECT: the tuple that its class was given (a named tuple's values), or NULL. */
+    rep_pickle_value *arguments;
 } rep_pickle_items;
 
 typedef struct rep_pickle rep_pickle;
@@ -102,7 +107,8 @@ REP_NODISCARD rep_status rep_pickle_append(rep_pickle *pickle, rep_pickle_value 
 /* ---- looking at values ----------------------------------------------------------------------- */
 
 bool rep_text_is(rep_text text, const char *wanted);
-/* The text's start for a message, control characters as '?'. Returns `out`. */
+/* The text's start for a message; '?' where there is a control character or no UTF-8. Returns
+ * `out`. */
 enum { REP_TEXT_SHOWN = 81 };
 const char *rep_text_show(char out[REP_TEXT_SHOWN], rep_text text);
 /* The module's and the name's text. */

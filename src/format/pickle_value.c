@@ -78,12 +78,16 @@ bool rep_text_is(rep_text text, const char *wanted) {
 }
 
 const char *rep_text_show(char out[REP_TEXT_SHOWN], rep_text text) {
-    size_t count = text.count < REP_TEXT_SHOWN - 1 ? text.count : REP_TEXT_SHOWN - 1;
-    for (size_t i = 0; i < count; i++) {
-        const char c = text.bytes[i];
-        out[i] = (unsigned char)c < 0x20 || c == 0x7F ? '?' : c;
-    }
+    const size_t count = text.count < REP_TEXT_SHOWN - 1 ? text.count : REP_TEXT_SHOWN - 1;
+    if (count > 0) { memcpy(out, text.bytes, count); }
     out[count] = '\0';
+    for (size_t i = 0; i < count;) {
+        uint32_t code = 0;
+        const size_t bytes = rep_utf8_next(&code, out + i);
+        const bool is_plain = bytes > 0 && code >= 0x20 && (code < 0x7F || code > 0x9F);
+        if (!is_plain) { memset(out + i, '?', bytes ? bytes : 1); }
+        i += bytes ? bytes : 1;
+    }
     return out;
 }
 

@@ -24,6 +24,24 @@ rep_status rep_tensors_add_container(rep_tensors *file, size_t *index, const cha
     return REP_OK;
 }
 
+rep_status rep_tensors_add_skip(rep_tensors *file, const char *path, const char *reason) {
+    enum { MOST_SKIPS = 1000 };
+    if (file->skip_count == MOST_SKIPS) {
+        file->more_skips += file->more_skips ? 1 : 2; /* its row is the last one's, too */
+        return REP_OK;
+    }
+    rep_tensors_skip *grown =
+        rep_array_grow(file->skips, file->skip_count, &file->skip_capacity, sizeof *grown);
+    if (!grown) { return fail_memory(file); }
+    file->skips = grown;
+    rep_tensors_skip *skip = &grown[file->skip_count];
+    *skip = (rep_tensors_skip){rep_arena_strdup(&file->texts, path),
+                               rep_arena_strdup(&file->texts, reason)};
+    if (!skip->path || !skip->reason) { return fail_memory(file); }
+    file->skip_count++;
+    return REP_OK;
+}
+
 rep_status rep_tensors_add_pair(rep_tensors *file, const char *key, const char *value) {
     rep_metadata_pair *grown =
         rep_array_grow(file->pairs, file->pair_count, &file->pair_capacity, sizeof *grown);
@@ -37,16 +55,21 @@ rep_status rep_tensors_add_pair(rep_tensors *file, const char *key, const char *
     return REP_OK;
 }
 
+/* Whether a container's prefix is the first `length` bytes of a name. */
+static bool is_prefix(const rep_tensors *file, size_t container, const char *name, size_t length) {
+    const char *prefix = file->containers[container].prefix;
+    return strncmp(prefix, name, length) == 0 && prefix[length] == '\0';
+}
+
 /* Tensors whose names say that they are no part of the net leave the first container. */
 static rep_status group_by_prefix(rep_tensors *file) {
+    size_t last = 0; /* most often the one before it is of the same */
     for (size_t i = 0; i < file->count; i++) {
         rep_tensor_info *info = &file->infos[i];
         const size_t length = info->container == 0 ? rep_tensor_prefix(info->name) : 0;
         if (length == 0 || file->containers[0].prefix[0] != '\0') { continue; }
-        size_t index = 1;
-        while (index < file->container_count &&
-               (strlen(file->containers[index].prefix) != length ||
-                memcmp(file->containers[index].prefix, info->name, length) != 0)) {
+        size_t index = last > 0 && is_prefix(file, last, info->name, length) ? last : 1;
+        while (index < file->container_count && !is_prefix(file, index, info->name, length)) {
             index++;
         }
         if (index == file->container_count) {
@@ -56,7 +79,7 @@ static rep_status group_by_prefix(rep_tensors *file) {
         }
         file->containers[0].count--;
         file->containers[index].count++;
-        info->container = index;
+        info->container = last = index;
     }
     return REP_OK;
 }
@@ -64,6 +87,60 @@ static rep_status group_by_prefix(rep_tensors *file) {
 static int compare_names(const void *a, const void *b) {
     return strcmp((*(const rep_tensor_info *const *)a)->name,
                   (*(const rep_tensor_info *const *)b)->name);
+}
+
+static int compare_places(const void *a, const void *b) {
+    const int order = compare_names(a, b);
+    const rep_tensor_info *x = *(const rep_tensor_info *const *)a;
+    const rep_tensor_info *y = *(const rep_tensor_info *const *)b;
+    return order ? order : x->container < y->container ? -1 : x->container > y->container;
+}
+
+/* Of two tensors of one name in two containers that of the earlier stays: the net's. The others
+ * lose their names and are listed as not read. */
+static rep_status unname_doubles(rep_tensors *file, const rep_tensor_info **sorted) {
+    for (size_t i = 0; i < file->count; i++) { sorted[i] = &file->infos[i]; }
+    if (file->count > 1) { qsort(sorted, file->count, sizeof *sorted, compare_places); }
+    const rep_tensor_info *first = file->count > 0 ? sorted[0] : NULL;
+    for (size_t i = 1; i < file->count; i++) {
+        if (strcmp(sorted[i]->name, first->name) != 0 || sorted[i]->container == first->container) {
+            first = sorted[i];
+            continue;
+        }
+        char reason[120];
+        const char *prefix = file->containers[first->container].prefix;
+        snprintf(reason, sizeof reason, "a second tensor of this name; that of %.60s is read",
+                 prefix[0] ? prefix : "the net");
+        REP_TRY(rep_tensors_add_skip(file, sorted[i]->name, reason));
+        file->containers[sorted[i]->container].count--;
+        file->infos[sorted[i] - file->infos].container = SIZE_MAX;
+    }
+    return REP_OK;
+}
+
+static rep_status drop_doubles(rep_tensors *file) {
+    const rep_tensor_info **sorted = malloc((file->count + 1) * sizeof *sorted);
+    if (!sorted) { return fail_memory(file); }
+    const rep_status status = unname_doubles(file, sorted);
+    free(sorted);
+    size_t kept = 0;
+    for (size_t i = 0; i < file->count; i++) {
+        if (file->infos[i].container == SIZE_MAX) { continue; }
+        file->infos[kept] = file->infos[i];
+        file->places[kept++] = file->places[i];
+    }
+    file->count = kept;
+    return status;
+}
+
+/* The last row tells of those that are not listed. */
+static rep_status close_skips(rep_tensors *file) {
+    char path[40];
+    if (file->more_skips == 0) { return REP_OK; }
+    snprintf(path, sizeof path, "and %zu more", file->more_skips);
+    rep_tensors_skip *row = &file->skips[file->skip_count - 1];
+    *row = (rep_tensors_skip){rep_arena_strdup(&file->texts, path), "not listed here"};
+    return row->path ? REP_OK : fail_memory(file);
 }
 
 static rep_status sort_names(rep_tensors *file) {
@@ -117,6 +194,8 @@ static rep_status list(rep_tensors *file, const uint8_t *bytes, size_t count) {
         REP_TRY(rep_torch_open(&file->torch, file->name, bytes, count));
         file->format = file->torch.zip ? "PyTorch zip" : "PyTorch stream";
         REP_TRY(rep_torch_walk(file));
+        REP_TRY(drop_doubles(file));
+        REP_TRY(close_skips(file));
     } else if (count > 8 && bytes[8] != '{') {
         return rep_fail(REP_ERR_DATA,
                         "%s: neither a safetensors file nor one that torch.save wrote; give a "

@@ -31,6 +31,7 @@ typedef struct rep_torch_storage {
     rep_tensor_type type;
     bool is_known;   /* type is one that is read */
     bool is_untyped; /* counted in bytes; its tensors say their type */
+    size_t width;    /* bytes of an element in the file; 0: of a type never heard of */
     uint64_t count;  /* elements that tensors may use */
     uint64_t block;  /* elements in the file: more, where an old file's storage is a view ... */
     uint64_t view;   /* ... that begins behind this many */
@@ -42,8 +43,9 @@ typedef struct rep_torch_storage {
 typedef struct rep_torch_tensor {
     rep_torch_storage *storage;
     rep_tensor_type type;
-    bool is_known; /* false: its type is not read */
+    bool is_known; /* false: not read, because of its type or, where there is one, the fault */
     rep_text type_name;
+    const char *fault;
     int32_t rank;
     int64_t shape[REP_TENSOR_MAX_RANK];
     int64_t strides[REP_TENSOR_MAX_RANK]; /* elements */
@@ -83,6 +85,7 @@ struct rep_tensors {
     size_t container_count, container_capacity;
     rep_tensors_skip *skips;
     size_t skip_count, skip_capacity;
+    size_t more_skips; /* not listed: there were too many */
     rep_metadata_pair *pairs;
     size_t pair_count, pair_capacity;
     rep_safetensors *safetensors;
@@ -95,6 +98,8 @@ REP_NODISCARD rep_status rep_torch_walk(rep_tensors *file);
 /* REP_ERR_MEMORY; *index is the new row's. */
 REP_NODISCARD rep_status rep_tensors_add_container(rep_tensors *file, size_t *index,
                                                    const char *prefix, const char *kind);
+REP_NODISCARD rep_status rep_tensors_add_skip(rep_tensors *file, const char *path,
+                                              const char *reason);
 REP_NODISCARD rep_status rep_tensors_add_pair(rep_tensors *file, const char *key,
                                               const char *value);
 

@@ -16,7 +16,7 @@ static rep_status fail_storage(const rep_torch *torch, const rep_torch_storage *
 
 /* Bytes of a storage's stated elements; its count is at most 2^53. */
 static uint64_t storage_bytes(const rep_torch_storage *storage) {
-    return storage->block * rep_tensor_type_bytes(storage->type);
+    return storage->block * storage->width;
 }
 
 /* ---- zip archives --------------------------------------------------------------------------- */
@@ -169,6 +169,16 @@ static size_t find_key(rep_torch_storage *const *sorted, size_t count, rep_text 
     return low < count && compare_texts(sorted[low]->key, key) == 0 ? low : count;
 }
 
+/* The storages behind it begin nobody knows where. */
+static rep_status fail_type(const rep_torch *torch, const rep_torch_storage *storage) {
+    char shown[REP_TEXT_SHOWN];
+    return rep_fail(REP_ERR_DATA,
+                    "%s: storage \"%.*s\": is of type %s, of whose size nothing is known; save the "
+                    "file again without _use_new_zipfile_serialization=False",
+                    torch->name, (int)storage->key.count, storage->key.bytes,
+                    rep_text_show(shown, storage->type_name));
+}
+
 /* The block of one key at the stream's place: a count of 8 bytes, then elements. */
 static rep_status take_block(stream *s, rep_torch_storage *const *sorted, size_t count,
                              rep_text key) {
@@ -180,7 +190,8 @@ static rep_status take_block(stream *s, rep_torch_storage *const *sorted, size_t
                         s->torch->name, rep_text_show(shown, key));
     }
     rep_torch_storage *owner = sorted[first];
-    if (!owner->is_known) { return fail_storage(s->torch, owner, "is of a type that is not read"); }
+    if (owner->bytes) { return fail_storage(s->torch, owner, "is listed twice"); }
+    if (owner->width == 0) { return fail_type(s->torch, owner); }
     uint64_t have = 0;
     if (s->count - s->at < sizeof have) { return fail_storage(s->torch, owner, "is cut off"); }
     memcpy(&have, s->bytes + s->at, sizeof have);
@@ -192,7 +203,8 @@ static rep_status take_block(stream *s, rep_torch_storage *const *sorted, size_t
         return fail_storage(s->torch, owner, "is cut off");
     }
     for (size_t i = first; i < count && compare_texts(sorted[i]->key, key) == 0; i++) {
-        if (sorted[i]->type != owner->type || sorted[i]->block != owner->block) {
+        if (sorted[i]->type != owner->type || sorted[i]->width != owner->width ||
+            sorted[i]->block != owner->block) {
             return fail_storage(s->torch, owner, "is described in two ways");
         }
         sorted[i]->bytes = s->bytes + s->at;
@@ -234,7 +246,7 @@ static rep_status find_stream_storages(stream *s) {
     const rep_status status = take_blocks(s, keys, sorted, count);
     /* Only now: until here, all descriptions of a block speak of the whole of it. */
     for (size_t i = 0; i < count && status == REP_OK; i++) {
-        sorted[i]->bytes += sorted[i]->view * rep_tensor_type_bytes(sorted[i]->type);
+        sorted[i]->bytes += sorted[i]->view * sorted[i]->width;
     }
     free(sorted);
     return status;

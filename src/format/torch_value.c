@@ -29,6 +29,23 @@ static bool find_type(rep_tensor_type *out, rep_text name, bool is_dtype) {
     return false;
 }
 
+/* Types whose elements are not read, but passed over in a stream. */
+static const struct {
+    const char *storage;
+    size_t bytes;
+} unread[] = {{"ComplexHalfStorage", 4}, {"ComplexFloatStorage", 8}, {"ComplexDoubleStorage", 16},
+              {"QInt8Storage", 1},       {"QUInt8Storage", 1},       {"QInt32Storage", 4},
+              {"QUInt4x2Storage", 1},    {"QUInt2x4Storage", 1},     {"UntypedStorage", 1}};
+
+/* 0 for a type never heard of. */
+static size_t element_bytes(const rep_torch_storage *storage) {
+    if (storage->is_known) { return rep_tensor_type_bytes(storage->type); }
+    for (size_t i = 0; i < sizeof unread / sizeof unread[0]; i++) {
+        if (rep_text_is(storage->type_name, unread[i].storage)) { return unread[i].bytes; }
+    }
+    return 0;
+}
+
 static bool is_text(const rep_pickle_value *value, const char *wanted) {
     return value->kind == REP_PICKLE_TEXT && rep_text_is(value->is.text, wanted);
 }
@@ -84,12 +101,13 @@ static rep_status make_storage(rep_torch *torch, rep_pickle *p, rep_pickle_value
     storage->is_known = find_type(&storage->type, storage->type_name, false);
     storage->is_untyped = rep_text_is(storage->type_name, "UntypedStorage");
     if (storage->is_untyped) { storage->type = REP_TENSOR_U8; }
+    storage->width = element_bytes(storage);
     if (key->kind != REP_PICKLE_TEXT || !is_good_key(key->is.text)) {
         return fail_storage(p, "has a key that is no plain name");
     }
     storage->key = key->is.text;
     if (!get_size(&storage->block, id->values[4])) {
-        return fail_storage(p, "has a count that is no whole number from 0 up");
+        return fail_storage(p, "has a count that is no whole number from 0 to 2^53");
     }
     storage->count = storage->block;
     if (id->count > 5) { REP_TRY(read_view(p, storage, id->values[5])); }
@@ -119,6 +137,23 @@ static rep_status persistent(void *context, rep_pickle *p, rep_pickle_value **ou
 
 static rep_status fail_tensor(const rep_pickle *p, const char *what) {
     return rep_pickle_fail(p, "a tensor %s; the file is damaged, copy or save it again", what);
+}
+
+/* Why a tensor of a known type is not read, or NULL. `facts` is what _rebuild_tensor_v2 is told of
+ * its math bits, or NULL. */
+static const char *find_fault(const rep_pickle_items *shape, const rep_pickle_value *facts) {
+    static const char *const bits[][2] = {
+        {"neg", "a negated view, which is not read; save what .resolve_neg() gives"},
+        {"conj", "a conjugated view, which is not read; save what .resolve_conj() gives"}};
+    for (size_t i = 0; facts && i < sizeof bits / sizeof bits[0]; i++) {
+        const rep_pickle_value *bit = rep_pickle_find(facts, bits[i][0]);
+        const bool is_off = !bit || bit->kind == REP_PICKLE_NONE ||
+                            (bit->kind == REP_PICKLE_BOOL && !bit->is.is_true);
+        if (!is_off) { return bits[i][1]; }
+    }
+    return shape->count > REP_TENSOR_MAX_RANK
+               ? "a tensor of more than 8 dimensions, which is not read"
+               : NULL;
 }
 
 /* Counts elements and bounds the last one's place; C-contiguous or not. */
@@ -158,16 +193,17 @@ static rep_status read_dims(const rep_pickle *p, int64_t *out, int32_t rank,
     for (int32_t i = 0; i < rank; i++) {
         uint64_t dim = 0;
         if (!get_size(&dim, dims->values[i])) {
-            return fail_tensor(p, "has a dimension or stride that is no whole number from 0 up");
+            return fail_tensor(p,
+                               "has a dimension or stride that is no whole number from 0 to 2^53");
         }
         out[i] = (int64_t)dim;
     }
     return REP_OK;
 }
 
-/* (storage, offset, shape, strides, ...) as torch._utils has it; `dtype` may be NULL. */
+/* (storage, offset, shape, strides, ...) as torch._utils has it, with a dtype in the third kind. */
 static rep_status make_tensor(rep_pickle *p, rep_pickle_value **out,
-                              const rep_pickle_items *arguments, const rep_pickle_value *dtype) {
+                              const rep_pickle_items *arguments, bool is_third) {
     rep_pickle_value *const *a = arguments->values;
     if (arguments->count < 4 || a[0]->kind != REP_PICKLE_STORAGE ||
         (a[2]->kind != REP_PICKLE_TUPLE && a[2]->kind != REP_PICKLE_LIST) ||
@@ -181,16 +217,19 @@ static rep_status make_tensor(rep_pickle *p, rep_pickle_value **out,
     t->type = t->storage->type;
     t->is_known = t->storage->is_known;
     t->type_name = t->storage->type_name;
+    const rep_pickle_value *dtype = is_third && arguments->count > 6 ? a[6] : NULL;
+    const size_t facts = is_third ? 7 : 6;
     if (dtype && dtype->kind == REP_PICKLE_GLOBAL) {
         t->type_name = dtype->is.global->name;
         t->is_known = find_type(&t->type, t->type_name, true);
     }
     const rep_pickle_items *shape = a[2]->is.items, *strides = a[3]->is.items;
-    if (shape->count > REP_TENSOR_MAX_RANK) { return fail_tensor(p, "has more than 8 dimensions"); }
     if (shape->count != strides->count) {
         return fail_tensor(p, "has not as many strides as dimensions");
     }
-    t->rank = (int32_t)shape->count;
+    t->fault = find_fault(shape, arguments->count > facts ? a[facts] : NULL);
+    t->is_known = t->is_known && !t->fault;
+    t->rank = shape->count <= REP_TENSOR_MAX_RANK ? (int32_t)shape->count : 0;
     if (!get_size(&t->offset, a[1])) { return fail_tensor(p, "begins beyond its storage"); }
     REP_TRY(read_dims(p, t->shape, t->rank, shape));
     REP_TRY(read_dims(p, t->strides, t->rank, strides));
@@ -342,9 +381,8 @@ static rep_status reduce(void *context, rep_pickle *p, rep_pickle_value **out,
         *out = a->values[0];
         return REP_OK;
     case CALL_TENSOR:
-        return make_tensor(p, out, a, NULL);
     case CALL_TENSOR_V3:
-        return make_tensor(p, out, a, a->count > 6 ? a->values[6] : NULL);
+        return make_tensor(p, out, a, kind == CALL_TENSOR_V3);
     case CALL_APPLY:
         /* One level: a function that applies again makes an object. */
         if (a->count > 2 && a->values[0]->kind == REP_PICKLE_GLOBAL &&
@@ -356,12 +394,12 @@ static rep_status reduce(void *context, rep_pickle *p, rep_pickle_value **out,
     case CALL_REFUSED:
         break;
     }
-    return rep_pickle_fail(
-        p,
-        "asks to call %.*s.%.*s; repopt calls nothing, and no checkpoint needs "
-        "that: do not open this file elsewhere",
-        (int)(global->module.count < 60 ? global->module.count : 60), global->module.bytes,
-        (int)(global->name.count < 60 ? global->name.count : 60), global->name.bytes);
+    char module[REP_TEXT_SHOWN], name[REP_TEXT_SHOWN];
+    return rep_pickle_fail(p,
+                           "asks to call %s.%s; repopt calls nothing, and no checkpoint needs "
+                           "that: do not open this file elsewhere",
+                           rep_text_show(module, global->module),
+                           rep_text_show(name, global->name));
 }
 
 rep_pickle_calls rep_torch_calls(rep_torch *torch) {
