@@ -187,6 +187,53 @@ static void test_cut_list(void **state) {
     free(text.bytes);
 }
 
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+/* What acts is refused by name; what has the name of somebody's own package is not. */
+static void test_calls(void **state) {
+    (void)state;
+    static const char *const refused[] = {"os system",
+                                          "os.path join",
+                                          "__builtin__ eval",
+                                          "builtins eval",
+                                          "cProfile run",
+                                          "marshal loads",
+                                          "io open",
+                                          "_io open",
+                                          "pickle loads",
+                                          "torch load",
+                                          "torch.hub load",
+                                          "code interact",
+                                          "requests get",
+                                          "requests.api post",
+                                          "torch serialization.os.system",
+                                          "operator methodcaller"};
+    static const char *const inert[] = {
+        "code.model Net",    "requests.models X", "codes Net",         "builtins getattr",
+        "functools partial", "pathlib PosixPath", "builtins evaluate", "requests Net"};
+    char value[200], wanted[200];
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        snprintf(value, sizeof value, "{'w' T 'x' <%s>(N)R}", refused[i]);
+        assert_non_null(strstr(read_value(value), "asks to call "));
+    }
+    for (size_t i = 0; i < sizeof inert / sizeof inert[0]; i++) {
+        snprintf(value, sizeof value, "{'w' T 'x' <%s>(N)R}", inert[i]);
+        snprintf(wanted, sizeof wanted, "w | x: an object %s", inert[i]);
+        *strrchr(wanted, ' ') = '.';
+        assert_string_equal(read_value(value), wanted);
+    }
+}
+
+/* A file's words are shown without what a terminal would act on. */
+static void test_shown_names(void **state) {
+    (void)state;
+    const char *text = read_value("{'w' T 'x' <os \x1B[31m>(N)R}");
+    assert_non_null(strstr(text, "asks to call os.?[31m; repopt calls nothing"));
+    text = read_value("{'w' T 'x' <a.b \xC2\x9B"
+                      "31m\xC3\xA9\x9B>(N)R}");
+    assert_string_equal(text, "w | x: an object a.b.??31m\xC3\xA9?");
+}
+
 /* ---- little files that ask for much --------------------------------------------------------- */
 
 static void test_repeats(void **state) {
@@ -232,10 +279,16 @@ static void test_shared_parts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nested_checkpoints), cmocka_unit_test(test_names_that_meet),
-        cmocka_unit_test(test_odd_keys),           cmocka_unit_test(test_named_tuples),
-        cmocka_unit_test(test_views_and_ranks),    cmocka_unit_test(test_types_of_streams),
-        cmocka_unit_test(test_cut_list),           cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_nested_checkpoints),
+        cmocka_unit_test(test_names_that_meet),
+        cmocka_unit_test(test_odd_keys),
+        cmocka_unit_test(test_named_tuples),
+        cmocka_unit_test(test_views_and_ranks),
+        cmocka_unit_test(test_types_of_streams),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_shown_names),
+        cmocka_unit_test(test_cut_list),
+        cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_shared_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,11 @@ typedef struct rep_torch {
 /* The calls of a pickle; context is the rep_torch. */
 rep_pickle_calls rep_torch_calls(rep_torch *torch);
 
+/* torch_refused.c: whether a call would do something that no checkpoint needs. */
+bool rep_torch_is_refused(const rep_pickle_global *global);
+/* Whether a module is the wanted one, or below it; Python 2 calls builtins __builtin__. */
+bool rep_torch_module_is(rep_text module, const char *wanted, bool or_below);
+
 /* Opens either kind of file and finds the bytes of every storage; `bytes` are borrowed. */
 REP_NODISCARD rep_status rep_torch_open(rep_torch *out, const char *name, const uint8_t *bytes,
                                         size_t count);

@@ -254,8 +254,7 @@ typedef enum call_kind {
     CALL_REFUSED    /* would do something; no checkpoint needs that */
 } call_kind;
 
-/* Builtins are __builtin__ in Python 2's pickles and in protocol 2. name NULL: all of the module,
- * and of modules below it. */
+/* Builtins are __builtin__ in Python 2's pickles and in protocol 2. */
 static const struct {
     const char *module, *name;
     call_kind kind;
@@ -277,56 +276,18 @@ static const struct {
     {"torch.nn.parameter", "Buffer", CALL_FIRST},
     {"torch._tensor", "_rebuild_from_type", CALL_APPLY},
     {"torch._tensor", "_rebuild_from_type_v2", CALL_APPLY},
-    {"builtins", "eval", CALL_REFUSED},
-    {"builtins", "exec", CALL_REFUSED},
-    {"builtins", "execfile", CALL_REFUSED},
-    {"builtins", "compile", CALL_REFUSED},
-    {"builtins", "open", CALL_REFUSED},
-    {"builtins", "file", CALL_REFUSED},
-    {"builtins", "input", CALL_REFUSED},
-    {"builtins", "breakpoint", CALL_REFUSED},
-    {"builtins", "apply", CALL_REFUSED},
-    {"builtins", "__import__", CALL_REFUSED},
-    {"os", NULL, CALL_REFUSED},
-    {"posix", NULL, CALL_REFUSED},
-    {"nt", NULL, CALL_REFUSED},
-    {"sys", NULL, CALL_REFUSED},
-    {"subprocess", NULL, CALL_REFUSED},
-    {"commands", NULL, CALL_REFUSED},
-    {"shutil", NULL, CALL_REFUSED},
-    {"socket", NULL, CALL_REFUSED},
-    {"ctypes", NULL, CALL_REFUSED},
-    {"importlib", NULL, CALL_REFUSED},
-    {"imp", NULL, CALL_REFUSED},
-    {"runpy", NULL, CALL_REFUSED},
-    {"pty", NULL, CALL_REFUSED},
-    {"code", NULL, CALL_REFUSED},
-    {"pdb", NULL, CALL_REFUSED},
-    {"bdb", NULL, CALL_REFUSED},
-    {"timeit", NULL, CALL_REFUSED},
-    {"webbrowser", NULL, CALL_REFUSED},
-    {"urllib", NULL, CALL_REFUSED},
-    {"requests", NULL, CALL_REFUSED},
-    {"pip", NULL, CALL_REFUSED},
 };
-
-static bool is_module(rep_text module, const char *wanted, bool is_whole) {
-    if (rep_text_is(module, "__builtin__")) { return strcmp(wanted, "builtins") == 0; }
-    const size_t length = strlen(wanted);
-    return rep_text_is(module, wanted) ||
-           (is_whole && module.count > length && module.bytes[length] == '.' &&
-            memcmp(module.bytes, wanted, length) == 0);
-}
 
 static bool find_call(call_kind *out, const rep_pickle_global *global) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (is_module(global->module, rows[i].module, !rows[i].name) &&
-            (!rows[i].name || rep_text_is(global->name, rows[i].name))) {
+        if (rep_torch_module_is(global->module, rows[i].module, false) &&
+            rep_text_is(global->name, rows[i].name)) {
             *out = rows[i].kind;
             return true;
         }
     }
-    return false;
+    *out = CALL_REFUSED;
+    return rep_torch_is_refused(global);
 }
 
 /* dict(), dict(other), OrderedDict([(key, value), ...]), defaultdict(factory). */
