@@ -21,6 +21,9 @@ good '^double +F64 +1$' inspect "$data/reference.safetensors"
 good 'by another writer' inspect "$torch/sd_zip.pth" "$data/reference.safetensors"
 good '"metadata":\{"iteration":"12"' inspect --json "$torch/checkpoint.pth"
 good '"name":"stem.conv.weight","dtype":"F32","shape":\[2,3,3,3\],"container":0' inspect --json "$torch/checkpoint.pth"
+mkfifo pipe
+cat "$torch/sd_zip.pth" >pipe &
+good 'pipe: PyTorch zip' inspect pipe
 bad 2 'no file given' inspect
 bad 2 '"--jsn"' inspect --jsn "$torch/sd_zip.pth"
 bad 3 'absent.pth' inspect absent.pth
@@ -39,11 +42,17 @@ checks=$((checks + 1))
 cmp -s "$search" all.safetensors || complain 'there and back gives other bytes'
 good 'left out: optimizer.momentum., [0-9]+ tensors' convert "$search" net.pth
 good '^net.safetensors: ' convert net.pth net.safetensors
+good 'net.onnx' export --weights "$search" net.onnx
+cat net.onnx >pipe &
+good '^pipe: ONNX' inspect pipe
+good '^  stage1.0.* F32  \[' inspect net.onnx
 good '^  left out: complex, a tensor' convert "$torch/checkpoint.pth" from_checkpoint.safetensors
 good '^  "module." was taken' convert "$torch/checkpoint.pth" from_checkpoint.pt
 good '^gain +F32 +2$' inspect from_checkpoint.pt
 good '^  left out: stem.scratch' convert "$torch/whole_model.pth" from_model.safetensors
 good '^average.pth: 13 tensors' convert --take ema. "$torch/checkpoint.pth" average.pth
+good '^stem.conv.weight ' inspect average.pth
+good '^average.pth: 13 tensors' convert --take ema "$torch/checkpoint.pth" average.pth
 good '^stem.conv.weight ' inspect average.pth
 checks=$((checks + 1))
 tensors() { tail -c +$(($(od -An -t u8 -N 8 "$1") + 9)) "$1" | cksum; }
@@ -59,7 +68,7 @@ cmp -s own.pth "$torch/sd_zip.pth" || complain 'a refused conversion changed its
 bad 2 'out.onnx: ends neither in' convert own.pth out.onnx
 bad 2 '1 files given, wanted two' convert own.pth
 bad 2 'give one of them' convert --all --take ema. own.pth x.pth
-bad 3 'no tensors of "ema\."' convert --take ema. own.pth x.pth
+bad 3 'no tensors of "ema\."; give --take one of the prefixes that' convert --take ema. own.pth x.pth
 bad 3 'absent.pth' convert absent.pth x.pth
 bad 3 'bad_reduce_os_system_zip.pth: .*asks to call os.system' convert "$torch/bad_reduce_os_system_zip.pth" x.pth
 bad 3 'no-folder/x.pth' convert own.pth no-folder/x.pth

@@ -118,6 +118,59 @@ static void test_round_trip(void **state) {
     train_case_remove(root);
 }
 
+/* Both files have the same tensors: names, types, shapes, bits. */
+static void expect_same_tensors(const char *a, const char *b) {
+    rep_tensors *x = NULL, *y = NULL;
+    CHECK_OK(rep_tensors_open(&x, a));
+    CHECK_OK(rep_tensors_open(&y, b));
+    assert_int_equal(rep_tensors_count(x), rep_tensors_count(y));
+    for (size_t i = 0; i < rep_tensors_count(x); i++) {
+        const rep_tensor_info *want = rep_tensors_get(x, i);
+        const rep_tensor_info *got = rep_tensors_find(y, want->name);
+        assert_non_null(got);
+        assert_int_equal(got->type, want->type);
+        assert_int_equal(got->rank, want->rank);
+        assert_memory_equal(got->shape, want->shape, sizeof got->shape);
+        const size_t bytes = want->count * rep_tensor_type_bytes(want->type);
+        uint8_t *have = malloc(bytes + 1), *wanted = malloc(bytes + 1);
+        assert_true(have != NULL && wanted != NULL);
+        CHECK_OK(rep_tensors_read_raw(x, want, wanted));
+        CHECK_OK(rep_tensors_read_raw(y, got, have));
+        assert_memory_equal(have, wanted, bytes);
+        free(have);
+        free(wanted);
+    }
+    rep_tensors_close(x);
+    rep_tensors_close(y);
+}
+
+/* Every kind of file that is read, written in either format and from there in the other. */
+static void test_files_round_trip(void **state) {
+    (void)state;
+    static const char *const names[] = {"torch/sd_zip.pth",          "torch/sd_zip_deflated.pth",
+                                        "torch/sd_zip_proto4.pth",   "torch/sd_legacy.pth",
+                                        "torch/ckpt_misc_zip.pth",   "torch/ckpt_misc_legacy.pth",
+                                        "torch/parallel_legacy.pth", "torch/whole_model.pth",
+                                        "torch/checkpoint.pth",      "reference.safetensors"};
+    char root[64], from[4096], pth[128], safetensors[128], again[128];
+    train_case_root(root);
+    snprintf(pth, sizeof pth, "%s/a.pth", root);
+    snprintf(safetensors, sizeof safetensors, "%s/a.safetensors", root);
+    snprintf(again, sizeof again, "%s/again.pth", root);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(from, sizeof from, REP_TEST_DATA "/%s", names[i]);
+        convert(from, pth, rep_torch_write);
+        expect_same_tensors(from, pth);
+        convert(from, safetensors, rep_safetensors_write);
+        expect_same_tensors(from, safetensors);
+        convert(safetensors, again, rep_torch_write);
+        expect_same_tensors(from, again);
+        convert(pth, safetensors, rep_safetensors_write);
+        expect_same_tensors(from, safetensors);
+    }
+    train_case_remove(root);
+}
+
 static rep_status fill_never(void *context, void *elements, size_t count) {
     (void)context, (void)elements, (void)count;
     return rep_fail(REP_ERR_NUMERIC, "asked for");
@@ -137,6 +190,8 @@ static void test_refused(void **state) {
     CHECK_FAILS(rep_torch_write(path, twice, 2, NULL, 0), REP_ERR_ARGUMENT, "are named");
     CHECK_FAILS(rep_torch_write(path, large, 1, NULL, 0), REP_ERR_ARGUMENT, "plain zip format");
     CHECK_FAILS(rep_torch_write(path, absurd, 1, NULL, 0), REP_ERR_ARGUMENT, "dimension");
+    const rep_tensor_source texts[] = {{"__metadata__", REP_TENSOR_F32, 1, {4}, fill_never, NULL}};
+    CHECK_FAILS(rep_safetensors_write(path, texts, 1, NULL, 0), REP_ERR_ARGUMENT, "write a .pth");
     CHECK_FAILS(rep_torch_write(path, failing, 1, NULL, 0), REP_ERR_NUMERIC, "asked for");
     assert_false(rep_file_exists(path));
     train_case_remove(root);
@@ -236,9 +291,8 @@ static void test_runs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_pytorch_reads_it),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_files_round_trip),
+        cmocka_unit_test(test_refused),    cmocka_unit_test(test_pytorch_reads_it),
         cmocka_unit_test(test_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,8 +50,17 @@ static rep_status fill(void *context, void *elements, size_t count) {
     return rep_tensors_read_raw(part->file, part->info, elements);
 }
 
+/* "ema" is as good as "ema.". */
 static bool is_taken(const job *j, size_t container) {
-    return j->is_all || strcmp(rep_tensors_container_get(j->file, container)->prefix, j->take) == 0;
+    const char *prefix = rep_tensors_container_get(j->file, container)->prefix;
+    const size_t length = strlen(j->take);
+    if (j->is_all || strcmp(prefix, j->take) == 0) { return true; }
+    return length > 0 && strncmp(prefix, j->take, length) == 0 && strcmp(prefix + length, ".") == 0;
+}
+
+/* Bytes of a tensor's name that are not written. */
+static size_t skipped_prefix(const job *j, const rep_tensor_info *info) {
+    return j->is_all ? 0 : strlen(rep_tensors_container_get(j->file, info->container)->prefix);
 }
 
 static rep_status list_tensors(job *j) {
@@ -64,7 +73,7 @@ static rep_status list_tensors(job *j) {
         if (!is_taken(j, info->container)) { continue; }
         j->parts[j->count] = (struct part){j->file, info};
         rep_tensor_source *source = &j->sources[j->count];
-        *source = (rep_tensor_source){.name = info->name + (j->is_all ? 0 : strlen(j->take)),
+        *source = (rep_tensor_source){.name = info->name + skipped_prefix(j, info),
                                       .type = info->type,
                                       .rank = info->rank,
                                       .fill = fill,
@@ -73,8 +82,17 @@ static rep_status list_tensors(job *j) {
         j->count++;
     }
     if (j->count > 0 || j->is_all) { return REP_OK; }
-    return rep_fail(REP_ERR_DATA, "%s: no tensors of \"%s\"; `repopt inspect` lists what there is",
-                    rep_tensors_name(j->file), j->take[0] ? j->take : "a net");
+    if (j->take[0]) {
+        return rep_fail(REP_ERR_DATA,
+                        "%s: no tensors of \"%s\"; give --take one of the prefixes that `repopt "
+                        "inspect` lists, or --all for every tensor",
+                        rep_tensors_name(j->file), j->take);
+    }
+    return rep_fail(
+        REP_ERR_DATA,
+        "%s: no tensors of a net; give --take %s or another of the prefixes that `repopt "
+        "inspect` lists, or --all for every tensor",
+        rep_tensors_name(j->file), rep_tensors_container_get(j->file, 0)->prefix);
 }
 
 static rep_status list_metadata(job *j) {

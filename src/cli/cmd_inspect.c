@@ -2,7 +2,9 @@
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "cli/inspect.h"
@@ -45,7 +47,10 @@ void inspect_print_line(const char *text) {
     enum { MOST = 72 };
     int shown = 0;
     for (; *text && *text != '\n' && shown < MOST; text++, shown++) {
-        putchar((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text);
+        const unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
+        const bool is_c1 = c == 0xC2 && next >= 0x80 && next <= 0x9F;
+        putchar(c < 0x20 || c == 0x7F || is_c1 ? '?' : c);
+        text += is_c1;
     }
     puts(*text ? " ..." : "");
 }
@@ -137,16 +142,62 @@ static void print_json(const rep_tensors *file) {
     cJSON_Delete(object);
 }
 
-static rep_status inspect(const char *path, bool is_json) {
-    if (rep_onnx_file_is_like(path)) { return inspect_onnx(path, is_json); }
-    rep_tensors *file = NULL;
-    REP_TRY(rep_tensors_open(&file, path));
+static void print_and_close(rep_tensors *file, bool is_json) {
     if (is_json) {
         print_json(file);
     } else {
         print_file(file);
     }
     rep_tensors_close(file);
+}
+
+/* What can be read only once: a pipe. */
+static rep_status read_stream(uint8_t **out, size_t *out_count, const char *path) {
+    static const size_t most_bytes = (size_t)1 << 30;
+    FILE *stream = fopen(path, "rb");
+    if (!stream) { return rep_fail(REP_ERR_IO, "%s: cannot be opened", path); }
+    size_t capacity = 1 << 16, count = 0;
+    uint8_t *bytes = malloc(capacity), *grown = bytes;
+    while (grown && (count += fread(bytes + count, 1, capacity - count, stream)) == capacity &&
+           capacity <= most_bytes) {
+        capacity *= 2;
+        grown = realloc(bytes, capacity);
+        if (grown) { bytes = grown; }
+    }
+    const bool has_failed = ferror(stream) != 0;
+    fclose(stream);
+    *out = bytes;
+    *out_count = count;
+    if (!grown) { return rep_fail(REP_ERR_MEMORY, "%s: no memory for it", path); }
+    if (count <= most_bytes && !has_failed) { return REP_OK; }
+    return rep_fail(REP_ERR_IO, "%s: %s; copy it to a regular file", path,
+                    has_failed ? "cannot be read" : "a pipe with more than 1 GiB");
+}
+
+static rep_status inspect_stream(const char *path, bool is_json) {
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    rep_tensors *file = NULL;
+    rep_status status = read_stream(&bytes, &count, path);
+    if (status == REP_OK && rep_onnx_is_like(bytes, count)) {
+        status = inspect_onnx(path, bytes, count, is_json);
+    } else if (status == REP_OK) {
+        status = rep_tensors_parse(&file, path, bytes, count);
+        if (status == REP_OK) { print_and_close(file, is_json); }
+    }
+    free(bytes);
+    return status;
+}
+
+static rep_status inspect(const char *path, bool is_json) {
+    struct stat facts;
+    if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode)) {
+        return inspect_stream(path, is_json);
+    }
+    if (rep_onnx_file_is_like(path)) { return inspect_onnx(path, NULL, 0, is_json); }
+    rep_tensors *file = NULL;
+    REP_TRY(rep_tensors_open(&file, path));
+    print_and_close(file, is_json);
     return REP_OK;
 }
 

@@ -94,9 +94,9 @@ static void print_json(const char *path, const rep_onnx_facts *f) {
     cJSON_Delete(object);
 }
 
-rep_status inspect_onnx(const char *path, bool is_json) {
+rep_status inspect_onnx(const char *path, const void *bytes, size_t count, bool is_json) {
     rep_onnx_file *file = NULL;
-    REP_TRY(rep_onnx_open(&file, path));
+    REP_TRY(bytes ? rep_onnx_parse(&file, path, bytes, count) : rep_onnx_open(&file, path));
     if (is_json) {
         print_json(path, rep_onnx_facts_get(file));
     } else {

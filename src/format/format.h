@@ -47,6 +47,11 @@ void rep_tensor_read_f64(const rep_tensor_info *info, double *out);
 /* For whole numbers; REP_ERR_DATA for other types. */
 REP_NODISCARD rep_status rep_tensor_read_i64(const rep_tensor_info *info, int64_t *out);
 
+/* Control characters, C0's and C1's: a terminal acts on either. */
+static inline bool rep_code_is_control(uint32_t code) {
+    return code < 0x20 || (code >= 0x7F && code <= 0x9F);
+}
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
 /* A `fill` that copies from memory: context is the first element. */

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "format/format.h"
 #include "format/pickle_machine.h"
 
 static const size_t most_memory = (size_t)512 << 20;
@@ -84,8 +85,7 @@ const char *rep_text_show(char out[REP_TEXT_SHOWN], rep_text text) {
     for (size_t i = 0; i < count;) {
         uint32_t code = 0;
         const size_t bytes = rep_utf8_next(&code, out + i);
-        const bool is_plain = bytes > 0 && code >= 0x20 && (code < 0x7F || code > 0x9F);
-        if (!is_plain) { memset(out + i, '?', bytes ? bytes : 1); }
+        if (bytes == 0 || rep_code_is_control(code)) { memset(out + i, '?', bytes ? bytes : 1); }
         i += bytes ? bytes : 1;
     }
     return out;

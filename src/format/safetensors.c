@@ -124,8 +124,10 @@ static bool get_size(uint64_t *out, const cJSON *item) {
 }
 
 static bool is_printable(const char *text) {
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7F) { return false; }
+    uint32_t code = 0;
+    for (size_t bytes = 0; *text; text += bytes) {
+        bytes = rep_utf8_next(&code, text);
+        if (bytes == 0 || rep_code_is_control(code)) { return false; }
     }
     return true;
 }
@@ -157,7 +159,7 @@ static rep_status read_shape(const rep_safetensors *file, const cJSON *entry, re
             return fail_entry(file, entry, "has more than 8 dimensions");
         }
         if (!get_size(&dim, item)) {
-            return fail_entry(file, entry, "a dimension is no whole number from 0 up");
+            return fail_entry(file, entry, "a dimension is no whole number from 0 to 2^53");
         }
         if (__builtin_mul_overflow(count, dim, &count) || dim > INT64_MAX) {
             return fail_entry(file, entry, "its shape is larger than any file");
@@ -173,7 +175,7 @@ static rep_status read_entry(const rep_safetensors *file, const cJSON *entry, co
                              size_t data_bytes, extent *out) {
     if (!is_printable(entry->string) || strlen(entry->string) > 1024) {
         return rep_fail(REP_ERR_DATA,
-                        "%s: a tensor's name is longer than 1024 bytes or has control "
+                        "%s: a tensor's name is longer than 1024 bytes, no UTF-8 or has control "
                         "characters; write it again",
                         file->name);
     }

@@ -1,6 +1,7 @@
 /* safetensors_write.c - writes safetensors files tensor by tensor, whole or not at all. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "format/source.h"
 
@@ -103,10 +104,23 @@ static rep_status write_file(void *context, FILE *stream) {
     return status;
 }
 
+/* Readers would take it for the texts. */
+static rep_status refuse_metadata_name(const rep_sources *s) {
+    for (size_t i = 0; i < s->tensor_count; i++) {
+        if (strcmp(s->tensors[i].name, "__metadata__") != 0) { continue; }
+        return rep_fail(REP_ERR_ARGUMENT,
+                        "%s: a tensor is named \"__metadata__\", as a safetensors file calls its "
+                        "texts; rename it, or write a .pth file",
+                        s->path);
+    }
+    return REP_OK;
+}
+
 rep_status rep_safetensors_write(const char *path, const rep_tensor_source *tensors,
                                  size_t tensor_count, const rep_metadata_pair *metadata,
                                  size_t metadata_count) {
     rep_sources s = {path, tensors, tensor_count, metadata, metadata_count};
     REP_TRY(rep_sources_check(&s));
+    REP_TRY(refuse_metadata_name(&s));
     return rep_file_replace(path, write_file, &s);
 }

@@ -31,7 +31,7 @@ bool rep_walk_enter(rep_walk *w, rep_text part) {
     uint32_t code = 0;
     for (const char *c = start; *c;) {
         const size_t bytes = rep_utf8_next(&code, c);
-        if (bytes == 0 || code < 0x20 || (code >= 0x7F && code <= 0x9F)) { return false; }
+        if (bytes == 0 || rep_code_is_control(code)) { return false; }
         c += bytes;
     }
     return true;

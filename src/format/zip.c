@@ -56,6 +56,14 @@ static rep_status fail_member(const rep_zip *zip, const rep_zip_entry *entry, co
                     zip->name, entry->name, what);
 }
 
+static rep_status fail_large(const rep_zip *zip, const rep_zip_entry *entry) {
+    return rep_fail(
+        REP_ERR_DATA,
+        "%s: zip member \"%.80s\": makes more than 1 GiB of what is packed, in all; save "
+        "the file again with torch.save, which packs nothing",
+        zip->name, entry->name);
+}
+
 /* ---- end records ---------------------------------------------------------------------------- */
 
 /* A 64-bit field takes the place of a narrow one that is all ones; otherwise both say the same. */
@@ -174,9 +182,10 @@ static rep_status read_row(rep_zip *zip, const directory *d, size_t *at, rep_zip
         return fail_member(zip, out, "is packed in a way other than deflate");
     }
     if (place > d->place || packed > d->place - place ||
-        (out->is_packed ? count / most_ratio > packed || count > most_inflated : count != packed)) {
+        (out->is_packed ? count / most_ratio > packed : count != packed)) {
         return fail_member(zip, out, "its size or place cannot be");
     }
+    if (out->is_packed && count > most_inflated) { return fail_large(zip, out); }
     out->count = (size_t)count;
     out->packed = (size_t)packed;
     out->place = (size_t)place;
@@ -299,9 +308,7 @@ static bool inflate_into(const rep_zip *zip, const rep_zip_entry *entry, uint8_t
 
 rep_status rep_zip_read(rep_zip *zip, rep_zip_entry *entry) {
     if (!entry->is_packed || entry->bytes) { return REP_OK; }
-    if (entry->count > most_inflated - zip->inflated) {
-        return fail_member(zip, entry, "makes more than 1 GiB of what is packed");
-    }
+    if (entry->count > most_inflated - zip->inflated) { return fail_large(zip, entry); }
     uint8_t *bytes = malloc(entry->count ? entry->count : 1);
     if (!bytes) {
         return rep_fail(REP_ERR_MEMORY, "%s: no memory for %zu bytes of \"%.80s\"", zip->name,
