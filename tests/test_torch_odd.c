@@ -271,6 +271,32 @@ static void test_repeats(void **state) {
     assert_true(rep_clock_s() - start_s < 20);
 }
 
+/* As many containers as tensors. */
+static void test_many_containers(void **state) {
+    (void)state;
+    enum { MANY = 60000 };
+    const double start_s = rep_clock_s();
+    rep_tensors *file = NULL;
+    torch_text text;
+    torch_begin(&text);
+    torch_put_value(text.stream, "{'w' T=1");
+    for (int i = 0; i < MANY; i++) {
+        char name[40];
+        const int length = snprintf(name, sizeof name, "optimizer.%d.x", i);
+        torch_put_text(text.stream, name, (size_t)length);
+        torch_put_value(text.stream, "!1");
+    }
+    torch_put_value(text.stream, "}");
+    torch_end(&text);
+    CHECK_OK(rep_tensors_parse(&file, "x", text.bytes, text.count));
+    assert_int_equal(rep_tensors_container_count(file), MANY + 1);
+    assert_string_equal(rep_tensors_container_get(file, MANY)->prefix, "optimizer.59999.");
+    assert_int_equal(rep_tensors_container_get(file, MANY)->count, 1);
+    rep_tensors_close(file);
+    free(text.bytes);
+    assert_true(rep_clock_s() - start_s < 4);
+}
+
 /* A part that several modules share is listed for each. */
 static void test_shared_parts(void **state) {
     (void)state;
@@ -289,6 +315,7 @@ int main(void) {
         cmocka_unit_test(test_shown_names),
         cmocka_unit_test(test_cut_list),
         cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_many_containers),
         cmocka_unit_test(test_shared_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

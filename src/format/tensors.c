@@ -55,33 +55,64 @@ rep_status rep_tensors_add_pair(rep_tensors *file, const char *key, const char *
     return REP_OK;
 }
 
-/* Whether a container's prefix is the first `length` bytes of a name. */
-static bool is_prefix(const rep_tensors *file, size_t container, const char *name, size_t length) {
-    const char *prefix = file->containers[container].prefix;
-    return strncmp(prefix, name, length) == 0 && prefix[length] == '\0';
+/* Containers by prefix: a table with open places (SIZE_MAX) for more. */
+typedef struct prefix_table {
+    size_t *places;
+    size_t mask; /* places less one: a power of two less one */
+} prefix_table;
+
+/* Where a prefix is in the table, or the open place for it. */
+static size_t *find_prefix(const prefix_table *t, const rep_tensors *file, const char *prefix) {
+    size_t at = (size_t)rep_hash_text(prefix) & t->mask;
+    while (t->places[at] != SIZE_MAX &&
+           strcmp(file->containers[t->places[at]].prefix, prefix) != 0) {
+        at = (at + 1) & t->mask;
+    }
+    return &t->places[at];
+}
+
+static rep_status make_table(prefix_table *out, const rep_tensors *file) {
+    size_t size = 64;
+    while (size < 2 * (file->container_count + file->count)) { size *= 2; }
+    *out = (prefix_table){malloc(size * sizeof(size_t)), size - 1};
+    if (!out->places) { return fail_memory(file); }
+    for (size_t i = 0; i < size; i++) { out->places[i] = SIZE_MAX; }
+    for (size_t i = 1; i < file->container_count; i++) {
+        *find_prefix(out, file, file->containers[i].prefix) = i;
+    }
+    return REP_OK;
+}
+
+/* Moves one of the first container's tensors to that of the first `length` bytes of its name. */
+static rep_status move_tensor(rep_tensors *file, rep_tensor_info *info, size_t length,
+                              const prefix_table *table) {
+    char *prefix = rep_arena_alloc(&file->texts, length + 1);
+    if (!prefix) { return fail_memory(file); }
+    memcpy(prefix, info->name, length);
+    size_t *place = find_prefix(table, file, prefix);
+    if (*place == SIZE_MAX) {
+        size_t index = 0;
+        REP_TRY(rep_tensors_add_container(file, &index, prefix, "tensors"));
+        *place = index;
+    }
+    file->containers[0].count--;
+    file->containers[*place].count++;
+    info->container = *place;
+    return REP_OK;
 }
 
 /* Tensors whose names say that they are no part of the net leave the first container. */
 static rep_status group_by_prefix(rep_tensors *file) {
-    size_t last = 0; /* most often the one before it is of the same */
-    for (size_t i = 0; i < file->count; i++) {
+    prefix_table table = {0};
+    if (file->containers[0].prefix[0] != '\0') { return REP_OK; }
+    rep_status status = make_table(&table, file);
+    for (size_t i = 0; i < file->count && status == REP_OK; i++) {
         rep_tensor_info *info = &file->infos[i];
         const size_t length = info->container == 0 ? rep_tensor_prefix(info->name) : 0;
-        if (length == 0 || file->containers[0].prefix[0] != '\0') { continue; }
-        size_t index = last > 0 && is_prefix(file, last, info->name, length) ? last : 1;
-        while (index < file->container_count && !is_prefix(file, index, info->name, length)) {
-            index++;
-        }
-        if (index == file->container_count) {
-            char prefix[128];
-            snprintf(prefix, sizeof prefix, "%.*s", (int)length, info->name);
-            REP_TRY(rep_tensors_add_container(file, &index, prefix, "tensors"));
-        }
-        file->containers[0].count--;
-        file->containers[index].count++;
-        info->container = last = index;
+        if (length > 0) { status = move_tensor(file, info, length, &table); }
     }
-    return REP_OK;
+    free(table.places);
+    return status;
 }
 
 static int compare_names(const void *a, const void *b) {
