@@ -232,6 +232,11 @@ static void test_shown_names(void **state) {
     text = read_value("{'w' T 'x' <a.b \xC2\x9B"
                       "31m\xC3\xA9\x9B>(N)R}");
     assert_string_equal(text, "w | x: an object a.b.??31m\xC3\xA9?");
+    static const char named[] = "\x3A\0\0\0\0\0\0\0{\"a\xC2\x9B"
+                                "b\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}  ";
+    rep_tensors *file = NULL;
+    CHECK_FAILS(rep_tensors_parse(&file, "x", named, 8 + 0x3A), REP_ERR_DATA,
+                "has control characters");
 }
 
 /* ---- little files that ask for much --------------------------------------------------------- */
