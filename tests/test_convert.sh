@@ -68,6 +68,11 @@ cmp -s own.pth "$torch/sd_zip.pth" || complain 'a refused conversion changed its
 bad 2 'out.onnx: ends neither in' convert own.pth out.onnx
 bad 2 '1 files given, wanted two' convert own.pth
 bad 2 'give one of them' convert --all --take ema. own.pth x.pth
+# What stands in front of names goes with --take, a wrapper's "model." as well as a container.
+good '^part.safetensors: 6 tensors' convert --take stem "$torch/whole_model.pth" part.safetensors
+good 'left out: the net, [1-9]' convert --take stem. "$torch/whole_model.pth" part.safetensors
+good '^conv.weight ' inspect part.safetensors
+bad 3 'no tensors of "ste"' convert --take ste "$torch/whole_model.pth" x.pth
 bad 3 'no tensors of "ema\."; give --take one of the prefixes that' convert --take ema. own.pth x.pth
 bad 3 'absent.pth' convert absent.pth x.pth
 bad 3 'bad_reduce_os_system_zip.pth: .*asks to call os.system' convert "$torch/bad_reduce_os_system_zip.pth" x.pth

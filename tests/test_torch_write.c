@@ -51,8 +51,10 @@ static rep_status fill_copied(void *context, void *elements, size_t count) {
 typedef rep_status (*writer)(const char *path, const rep_tensor_source *tensors, size_t count,
                              const rep_metadata_pair *metadata, size_t metadata_count);
 
-static void convert(const char *from, const char *to, writer write) {
+/* `wrapper` in front of every name. */
+static void convert_wrapped(const char *from, const char *to, writer write, const char *wrapper) {
     enum { MOST = 512 };
+    static char names[MOST][256];
     static rep_tensor_source list[MOST];
     static copied contexts[MOST];
     rep_metadata_pair kept[32];
@@ -64,7 +66,8 @@ static void convert(const char *from, const char *to, writer write) {
         const rep_tensor_info *info = rep_tensors_get(file, i);
         contexts[i] = (copied){file, info};
         list[i] = (rep_tensor_source){
-            .name = info->name, .type = info->type, .rank = info->rank, .fill = fill_copied};
+            .name = names[i], .type = info->type, .rank = info->rank, .fill = fill_copied};
+        snprintf(names[i], sizeof names[i], "%s%s", wrapper, info->name);
         list[i].context = &contexts[i];
         memcpy(list[i].shape, info->shape, sizeof info->shape);
     }
@@ -75,6 +78,10 @@ static void convert(const char *from, const char *to, writer write) {
     }
     CHECK_OK(write(to, list, count, kept, kept_count));
     rep_tensors_close(file);
+}
+
+static void convert(const char *from, const char *to, writer write) {
+    convert_wrapped(from, to, write, "");
 }
 
 static void expect_same_bytes(const char *a, const char *b) {
@@ -281,6 +288,10 @@ static void test_runs(void **state) {
         scores[i] = result.loss;
         train_case_set(&target, "MODEL.WEIGHT", search_pth);
         CHECK_FAILS(rep_evaluate(&result, &target.options), REP_ERR_DATA, "has no place for");
+        convert_wrapped(ends[i], end_pth, rep_torch_write, "model.");
+        train_case_set(&target, "MODEL.WEIGHT", end_pth);
+        CHECK_FAILS(rep_evaluate(&result, &target.options), REP_ERR_DATA,
+                    "names begin with \"model.\"; `repopt convert --take model.`");
         train_case_clear(&target);
     }
     train_case_expect_equal(ends[0], ends[1]);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/cli.h"
 
@@ -13,7 +12,9 @@ static const char help[] =
     ".safetensors, or .pth or .pt, which torch.load(OUT, weights_only=True) reads. Elements keep\n"
     "their types, numbers and texts beside the tensors are kept, and what is left out is listed.\n"
     "A 'whole model' becomes a state_dict, too.\n\n"
-    "  --take PREFIX  another container that `repopt inspect IN` lists, in the net's place: ema.\n"
+    "  --take PREFIX  in the net's place the tensors whose names begin so, without it: another\n"
+    "                 container that `repopt inspect IN` lists (ema.), or what a training program\n"
+    "                 put in front of all names (model.)\n"
     "  --all          every tensor, with the prefix of its container\n\n"
     "Examples:\n"
     "  repopt convert out/repopt/model_final.safetensors model.pth\n"
@@ -36,10 +37,7 @@ typedef struct job {
 } job;
 
 static rep_status refuse_same_file(const char *in, const char *out) {
-    struct stat a, b;
-    if (stat(in, &a) != 0 || stat(out, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino) {
-        return REP_OK;
-    }
+    if (!cli_is_same_file(in, out)) { return REP_OK; }
     return rep_fail(REP_ERR_ARGUMENT, "%s: is the file that is read; give another name for OUT",
                     out);
 }
@@ -50,17 +48,19 @@ static rep_status fill(void *context, void *elements, size_t count) {
     return rep_tensors_read_raw(part->file, part->info, elements);
 }
 
-/* "ema" is as good as "ema.". */
-static bool is_taken(const job *j, size_t container) {
-    const char *prefix = rep_tensors_container_get(j->file, container)->prefix;
-    const size_t length = strlen(j->take);
-    if (j->is_all || strcmp(prefix, j->take) == 0) { return true; }
-    return length > 0 && strncmp(prefix, j->take, length) == 0 && strcmp(prefix + length, ".") == 0;
+/* The bytes of `name` that --take names, its dot included; "ema" is as good as "ema.". */
+static size_t taken_prefix(const job *j, const char *name) {
+    size_t length = strlen(j->take);
+    while (length > 0 && j->take[length - 1] == '.') { length--; }
+    const bool is_there = length > 0 && strncmp(name, j->take, length) == 0 && name[length] == '.';
+    return is_there ? length + 1 : 0;
 }
 
-/* Bytes of a tensor's name that are not written. */
-static size_t skipped_prefix(const job *j, const rep_tensor_info *info) {
-    return j->is_all ? 0 : strlen(rep_tensors_container_get(j->file, info->container)->prefix);
+/* Whether a tensor is written, and how much of its name is not. */
+static bool is_taken(size_t *skipped, const job *j, const rep_tensor_info *info) {
+    const char *container = rep_tensors_container_get(j->file, info->container)->prefix;
+    *skipped = j->is_all ? 0 : taken_prefix(j, info->name);
+    return j->is_all || *skipped > 0 || (!j->take[0] && !container[0]);
 }
 
 static rep_status list_tensors(job *j) {
@@ -70,10 +70,11 @@ static rep_status list_tensors(job *j) {
     if (!j->sources || !j->parts) { return rep_fail(REP_ERR_MEMORY, "convert: no memory"); }
     for (size_t i = 0; i < count; i++) {
         const rep_tensor_info *info = rep_tensors_get(j->file, i);
-        if (!is_taken(j, info->container)) { continue; }
+        size_t skipped = 0;
+        if (!is_taken(&skipped, j, info)) { continue; }
         j->parts[j->count] = (struct part){j->file, info};
         rep_tensor_source *source = &j->sources[j->count];
-        *source = (rep_tensor_source){.name = info->name + skipped_prefix(j, info),
+        *source = (rep_tensor_source){.name = info->name + skipped,
                                       .type = info->type,
                                       .rank = info->rank,
                                       .fill = fill,
@@ -112,14 +113,15 @@ static void print_result(const job *j, const char *out) {
     printf("%s: %zu tensors\n", out, j->count);
     for (size_t i = 0; i < rep_tensors_container_count(j->file); i++) {
         const rep_tensors_container *row = rep_tensors_container_get(j->file, i);
-        if (is_taken(j, i)) {
-            if (row->is_stripped) {
-                puts("  \"module.\" was taken from the beginning of their names");
-            }
-            continue;
+        size_t taken = 0;
+        for (size_t t = 0; t < j->count; t++) { taken += j->parts[t].info->container == i; }
+        if (taken > 0 && row->is_stripped) {
+            puts("  \"module.\" was taken from the beginning of their names");
         }
-        printf("  left out: %s, %zu tensors\n", row->prefix[0] ? row->prefix : "the net",
-               row->count);
+        if (taken == row->count) { continue; }
+        printf("  left out: %s, %zu tensors%s\n", row->prefix[0] ? row->prefix : "the net",
+               row->count - taken,
+               strcmp(row->prefix, "ema.") == 0 ? "; test and predict use them: --take ema." : "");
     }
     for (size_t i = 0; i < rep_tensors_skip_count(j->file); i++) {
         const rep_tensors_skip *skip = rep_tensors_skip_get(j->file, i);

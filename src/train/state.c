@@ -335,6 +335,15 @@ static const char *source_name(char *text, size_t bytes, const rep_tensors *file
     return has_average ? text : name;
 }
 
+/* How much of a name stands in front of one of the model's: wrappers of training programs put
+ * "model." or "_orig_mod." there. 0: it is no such name. */
+static size_t wrapper_length(const rep_graph *graph, const char *name) {
+    for (const char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+        if (rep_graph_find(graph, dot + 1)) { return (size_t)(dot + 1 - name); }
+    }
+    return 0;
+}
+
 /* A tensor the model has no place for means a file of another model, even if all else is there: the
  * branches of a search would be dropped without a word. */
 static rep_status check_strangers(const rep_graph *graph, const rep_tensors *file) {
@@ -346,6 +355,13 @@ static rep_status check_strangers(const rep_graph *graph, const rep_tensors *fil
         const bool is_counter = length >= tail && strcmp(name + length - tail, counter) == 0;
         const bool is_beside = info->container > 0 || rep_tensor_prefix(name) > 0;
         if (is_beside || is_counter || rep_graph_find(graph, name)) { continue; }
+        const int wrapper = (int)wrapper_length(graph, name);
+        if (wrapper > 0) {
+            return rep_fail(REP_ERR_DATA,
+                            "%s: its tensor names begin with \"%.*s\"; `repopt convert --take "
+                            "%.*s` takes that away",
+                            rep_tensors_name(file), wrapper, name, wrapper, name);
+        }
         return rep_fail(
             REP_ERR_DATA,
             "%s: this model has no place for its tensor \"%s\": it is of another model; "
