@@ -49,20 +49,19 @@ static void write_net(FILE *out, const quantize_net *net, size_t index) {
     report_text(out, net->weights);
     fputs("</th>", out);
     if (r->is_tested) {
-        fprintf(out, "<td>%s</td><td>%.2f</td><td>%.2f</td><td>%+.2f</td><td>%zu</td>",
-                r->score_name, real, whole, whole - real, r->real.count);
+        fprintf(out, "<td>%s</td><td>%.2f</td><td>%.2f</td><td>%+.2f</td>", r->score_name, real,
+                whole, whole - real);
     } else {
-        fputs("<td class=\"soft\" colspan=\"5\">no test split</td>", out);
+        fputs("<td class=\"soft\" colspan=\"4\">no test split</td>", out);
     }
-    fprintf(out, "<td>%lld</td><td>%.2e</td><td>%d</td><td>%.2f</td><td>%.2f</td></tr>\n",
-            (long long)r->picture_count, r->output_error, r->error_picture_count,
-            (double)r->weight_bytes / 1048576, (double)r->int8_bytes / 1048576);
+    fprintf(out, "<td>%.2e</td><td>%.2f, %.2f</td><td>%lld, %d, %zu</td></tr>\n", r->output_error,
+            (double)r->weight_bytes / 1048576, (double)r->int8_bytes / 1048576,
+            (long long)r->picture_count, r->error_picture_count, r->real.count);
 }
 
 static void write_scores(FILE *out, const quantize_page *p) {
-    static const char *const heads[] = {"score",       "float32 %",     "int8 %",       "change",
-                                        "tested on",   "calibrated on", "output error", "over",
-                                        "float32 MiB", "int8 MiB"};
+    static const char *const heads[] = {"score",        "float32 %", "int8 %",  "change",
+                                        "output error", "MiB",       "pictures"};
     fputs("<section><h2>Before and after</h2>\n", out);
     begin_table(out, "scores");
     fputs("<th class=\"left\" scope=\"col\">net</th>", out);
@@ -71,10 +70,11 @@ static void write_scores(FILE *out, const quantize_page *p) {
     }
     fputs("</tr></thead><tbody>\n", out);
     for (size_t i = 0; i < p->count; i++) { write_net(out, &p->nets[i], i); }
-    fputs("</tbody></table></div><p class=\"soft\">Tested on, calibrated on, over: numbers of "
-          "pictures; the error's are of the calibration's. Output error: the sum of squared "
-          "differences of the net's outputs over the sum of their squares. Net 1, net 2 and so on "
-          "stand at columns and histograms below.</p></section>\n",
+    fputs("</tbody></table></div><p class=\"soft\">Output error: the sum of squared differences of "
+          "the net's outputs over the sum of their squares. MiB: parameters in float32, and in "
+          "int8. Pictures: those of the training split that ranges were taken from, those of them "
+          "that errors were measured on, and those of the test. Net 1, net 2 and so on stand at "
+          "columns and histograms below.</p></section>\n",
           out);
 }
 
