@@ -127,10 +127,9 @@ async function camera(visit, button) {
     await until('the dialog is gone', () =>
         visit.page.evaluate(() => !document.getElementById('camera').open),
     );
-    assert.equal(
-        await visit.page.evaluate(() => document.getElementById('camera-video').srcObject),
-        null,
-        'the camera is off',
+    // Its close event, which turns the camera off, comes after that.
+    await until('the camera is off', () =>
+        visit.page.evaluate(() => document.getElementById('camera-video').srcObject === null),
     );
 }
 
