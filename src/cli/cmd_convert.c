@@ -32,6 +32,7 @@ typedef struct job {
         const rep_tensor_info *info;
     } * parts;
     size_t count;
+    size_t *taken; /* of each container, how many of its tensors */
     rep_metadata_pair *pairs;
     size_t pair_count;
 } job;
@@ -67,7 +68,10 @@ static rep_status list_tensors(job *j) {
     const size_t count = rep_tensors_count(j->file);
     j->sources = calloc(count + 1, sizeof *j->sources);
     j->parts = calloc(count + 1, sizeof *j->parts);
-    if (!j->sources || !j->parts) { return rep_fail(REP_ERR_MEMORY, "convert: no memory"); }
+    j->taken = calloc(rep_tensors_container_count(j->file) + 1, sizeof *j->taken);
+    if (!j->sources || !j->parts || !j->taken) {
+        return rep_fail(REP_ERR_MEMORY, "convert: no memory");
+    }
     for (size_t i = 0; i < count; i++) {
         const rep_tensor_info *info = rep_tensors_get(j->file, i);
         size_t skipped = 0;
@@ -80,6 +84,7 @@ static rep_status list_tensors(job *j) {
                                       .fill = fill,
                                       .context = &j->parts[j->count]};
         memcpy(source->shape, info->shape, sizeof source->shape);
+        j->taken[info->container]++;
         j->count++;
     }
     if (j->count > 0 || j->is_all) { return REP_OK; }
@@ -113,14 +118,12 @@ static void print_result(const job *j, const char *out) {
     printf("%s: %zu tensors\n", out, j->count);
     for (size_t i = 0; i < rep_tensors_container_count(j->file); i++) {
         const rep_tensors_container *row = rep_tensors_container_get(j->file, i);
-        size_t taken = 0;
-        for (size_t t = 0; t < j->count; t++) { taken += j->parts[t].info->container == i; }
-        if (taken > 0 && row->is_stripped) {
+        if (j->taken[i] > 0 && row->is_stripped) {
             puts("  \"module.\" was taken from the beginning of their names");
         }
-        if (taken == row->count) { continue; }
+        if (j->taken[i] == row->count) { continue; }
         printf("  left out: %s, %zu tensors%s\n", row->prefix[0] ? row->prefix : "the net",
-               row->count - taken,
+               row->count - j->taken[i],
                strcmp(row->prefix, "ema.") == 0 ? "; test and predict use them: --take ema." : "");
     }
     for (size_t i = 0; i < rep_tensors_skip_count(j->file); i++) {
@@ -145,6 +148,7 @@ static rep_status convert(job *j, const char *in, const char *out) {
     if (status == REP_OK) { print_result(j, out); }
     free(j->sources);
     free(j->parts);
+    free(j->taken);
     free(j->pairs);
     rep_tensors_close(file);
     return status;
