@@ -73,14 +73,8 @@ void rep_nn_onnx_name(char out[REP_ONNX_NAME_BYTES], const rep_graph *graph, rep
 /* Whether a node brings a sum of whole numbers to its value, which it has here already. */
 static bool is_of_sum(const rep_graph *graph, const rep_node *node) {
     if (node->op != REP_OP_SCALE) { return false; }
-    const rep_id scale = node->in[1];
-    char layer[REP_NAME_BYTES], name[REP_NAME_BYTES];
-    const char *own = graph->tensors[scale].name, *part = strrchr(own, '.');
-    if (!part || (strcmp(part, ".input_scale") != 0 && strcmp(part, ".weight_scale") != 0)) {
-        return false;
-    }
-    snprintf(layer, sizeof layer, "%.*s", (int)(part - own), own);
-    return rep_nn_name(name, layer, "weight_scale") && rep_graph_find(graph, name) != 0;
+    const rep_int8_range *range = rep_int8_range_of(graph, graph->tensors[node->in[1]].name);
+    return range && !range->is_whole; /* a layer's own scale */
 }
 
 static void name_values(walk *w, const rep_model *model, const char *image) {
