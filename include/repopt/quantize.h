@@ -28,13 +28,16 @@ typedef enum rep_calibration {
 /* "percentile", "minmax", "kl". */
 const char *rep_calibration_name(rep_calibration method);
 
+/* Of the percentile method where none is given. */
+#define REP_QUANTIZE_PERCENTILE 99.99
+
 typedef struct rep_quantize_options {
     const rep_config *config; /* MODEL.WEIGHT names the weights; a moving average counts */
     const char *path;         /* the .safetensors that is written; NULL: nothing is */
     /* Of the training split, without augmentation; 0: 512, or all where there are fewer. */
     int64_t picture_count;
     rep_calibration method;
-    double percentile;        /* above 50 up to 100, of that method; 0: 99.99 */
+    double percentile;        /* above 50 up to 100, of that method; 0: that above */
     const char *device;       /* as rep_device_open; NULL: the configuration's DEVICE */
     int threads;              /* <= 0: all */
     const volatile int *stop; /* non-zero: leave with REP_ERR_INTERRUPTED */

@@ -95,7 +95,7 @@ static rep_status take_method(quantize_run *q, cli_words *words) {
                         "quantize: --percentile is for --method percentile, not %s; leave one out",
                         name);
     }
-    if (o->percentile == 0) { o->percentile = 99.99; }
+    if (o->percentile == 0) { o->percentile = REP_QUANTIZE_PERCENTILE; }
     snprintf(q->method_text, sizeof q->method_text,
              o->method == REP_CALIBRATE_PERCENTILE ? "%s %.10g" : "%s", name, o->percentile);
     q->page.method = q->method_text;

@@ -11,7 +11,6 @@
 
 /* Pixels of a calibration batch: kept activations of a detector would fill the memory. */
 enum { MOST_PIXELS = 1 << 20, DEFAULT_PICTURES = 512 };
-#define DEFAULT_PERCENTILE 99.99
 
 const char *rep_calibration_name(rep_calibration method) {
     static const char *const names[REP_CALIBRATION_COUNT] = {"percentile", "minmax", "kl"};
@@ -199,7 +198,7 @@ rep_status rep_quantizer_open(rep_quantizer *q, unsigned parts) {
     const rep_quantize_options *o = &q->options;
     q->values = rep_config_values(o->config);
     const char *device = o->device != NULL ? o->device : q->values->device;
-    if (o->percentile == 0) { q->options.percentile = DEFAULT_PERCENTILE; }
+    if (o->percentile == 0) { q->options.percentile = REP_QUANTIZE_PERCENTILE; }
     REP_TRY(check_options(o, q->values));
     REP_TRY(rep_mode_parse(&q->mode, q->values->training_mode));
     REP_TRY(fold(q, parts));
